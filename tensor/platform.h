@@ -1,0 +1,69 @@
+/* platform.h: all that Tally asks of the operating system and of the C library's allocator; platform.c is the only file with OS
+ * calls and OS #ifs. Internal to the library (and to its tests). */
+#ifndef TALLY_PLATFORM_H
+#define TALLY_PLATFORM_H
+
+#include "tensor/tensor.h"
+
+/* ---- memory: every allocation of the library goes through these three (aligned ones apart, which count too) ---- */
+TL_API void *tl_alloc(size_t bytes);                  /* zeroed; NULL when out of memory; 0 bytes gives a unique pointer */
+TL_API void *tl_realloc(void *p, size_t bytes);       /* grown part not zeroed */
+TL_API void tl_free(void *p);
+TL_API void *tl_alloc_aligned(size_t bytes);          /* zeroed, 64-byte aligned, pages given lazily where large */
+TL_API void tl_free_aligned(void *p, size_t bytes);
+/* Test hook: the n-th allocation from now (0-based) and, with `from_then_on`, all later ones fail; n < 0 switches it off. Counts while on.
+ * The one piece of process-wide state, and only where a test sets it. */
+TL_API void tl_alloc_fail_at(long n, bool from_then_on);
+TL_API long tl_alloc_count(void);                     /* allocations since tl_alloc_fail_at was last called */
+/* a * b and a + b; false where the result does not fit. */
+static inline bool tl_mul_size(size_t a, size_t b, size_t *out) {
+    if (b != 0 && a > SIZE_MAX / b)
+        return false;
+    *out = a * b;
+    return true;
+}
+static inline bool tl_add_size(size_t a, size_t b, size_t *out) {
+    if (a > SIZE_MAX - b)
+        return false;
+    *out = a + b;
+    return true;
+}
+
+/* ---- files ---- */
+typedef struct tl_map { const void *data; size_t bytes; void *impl; } tl_map;
+TL_API tl_status tl_map_open(tl_map *m, const char *path, tl_error *err);  /* read-only private map of the whole file */
+TL_API void tl_map_drop(tl_map *m, size_t offset, size_t bytes);           /* pages inside the range may leave memory; content stays readable */
+TL_API void tl_map_close(tl_map *m);
+
+/* ---- clock, machine ---- */
+TL_API double tl_now(void);                           /* seconds, monotonic */
+TL_API int tl_cpu_count(void);                        /* physical cores within the process's affinity and cgroup quota, at least 1 */
+TL_API size_t tl_page_size(void);
+TL_API size_t tl_memory_total(void);                  /* bytes of RAM, capped by the cgroup's limit; 0: unknown */
+TL_API size_t tl_memory_peak(void);                   /* peak resident bytes of this process; 0: unknown */
+
+/* ---- threads ---- */
+typedef struct tl_thread tl_thread;
+typedef struct tl_mutex tl_mutex;
+typedef struct tl_cond tl_cond;
+TL_API tl_status tl_thread_start(tl_thread **t, void (*fn)(void *), void *arg);
+TL_API void tl_thread_join(tl_thread *t);             /* waits, then frees it */
+TL_API tl_mutex *tl_mutex_new(void);                  /* NULL when out of memory */
+TL_API void tl_mutex_free(tl_mutex *m);
+TL_API void tl_mutex_lock(tl_mutex *m);
+TL_API void tl_mutex_unlock(tl_mutex *m);
+TL_API tl_cond *tl_cond_new(void);
+TL_API void tl_cond_free(tl_cond *c);
+TL_API void tl_cond_wait(tl_cond *c, tl_mutex *m);
+TL_API void tl_cond_signal_all(tl_cond *c);
+TL_API void tl_cpu_relax(void);                       /* a pause inside a spin */
+TL_API void tl_yield(void);
+
+/* ---- floating-point environment: round to nearest, denormals kept, exceptions masked ---- */
+TL_API uint64_t tl_float_enter(void);                 /* sets it for this thread, returns the caller's */
+TL_API void tl_float_leave(uint64_t saved);
+/* What is wrong with this build or machine's float arithmetic (contraction, flushed denormals, excess precision): NULL, or a sentence
+ * that names the flag to remove. */
+TL_API const char *tl_float_check(void);
+
+#endif
