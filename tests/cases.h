@@ -1,6 +1,6 @@
 /* cases.h: the case list of every op, written once and used by check_backends (bits against ref), by the golden digests and by benches.
  *
- * A row of ops.def demands a function `void case_NAME(case_list *l)` (tests/cases_FAMILY.c) that adds its cases. A case builds a small
+ * A row of ops.def demands a function `void cases_NAME(case_list *l)` (tests/cases_FAMILY.c) that adds its cases. A case builds a small
  * graph through a case_env, which makes inputs, weights and states with generated data: integers from a fixed generator, so that every
  * platform sees the same bits. */
 #ifndef TALLY_TESTS_CASES_H
@@ -49,7 +49,7 @@ void case_output(case_env *e, tl_tensor *t);
 /* Adds a case; name like "rms_norm/w/576". params are copied (bytes may be 0). */
 void case_add(case_list *l, const char *name, void (*build)(case_env *e), const void *params, size_t bytes);
 
-#define TL_OP(ID, name, least, most, flags, work, writes, scratch, check, formula) void case_##name(case_list *l);
+#define TL_OP(ID, name, least, most, flags, work, writes, scratch, check, formula) void cases_##name(case_list *l);
 #include "ops/ops.def"
 #undef TL_OP
 
