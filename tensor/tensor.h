@@ -185,7 +185,7 @@ TL_API void *tl_row(const tl_tensor *t, int64_t r);
 /* Writes "'name' f32 [4, 64]" into buf (cut if too small) and returns buf. */
 TL_API const char *tl_describe(const tl_tensor *t, char *buf, size_t bytes);
 /* Copies between host memory and a tensor with bound memory (an input, an output, a bank tensor; after tl_plan_new). bytes may
- * be fewer than the tensor's: leading rows of axis 0. A dense tensor only. A read waits for the run. */
+ * be fewer than the tensor's: leading rows of axis 0. A write wants a dense tensor; a read gives any view densely and waits for the run. */
 TL_API tl_status tl_write(tl_tensor *t, const void *data, size_t bytes, tl_error *err);
 TL_API tl_status tl_read(const tl_tensor *t, void *data, size_t bytes, tl_error *err);
 
@@ -213,8 +213,8 @@ struct tl_op { /* a row of ops.def, or a user's own (see docs/ and tools/example
     tl_status (*infer)(tl_graph *g, tl_tensor *out);
     /* Bytes of scratch a worker needs; NULL: none. 64-byte aligned. */
     size_t (*scratch)(const tl_tensor *out);
-    /* Values that ref relies on (ids in range, spans inside pages), checked before ref runs for the first `rows` work rows; `dim0`
-     * gives the current extent of a tensor's axis 0. NULL: nothing to check. */
+    /* Integer values that ref relies on (ids in range, spans inside pages): checked before the run where they are inputs, else before
+     * the step; tl_plan_dim0 gives the current extent of axis 0. NULL: nothing to check. */
     tl_status (*check)(const tl_tensor *out, const tl_plan *p, tl_error *err);
     /* The definition: computes work rows row0 <= r < row1. Must give the same bits for any cut into rows. */
     void (*ref)(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch);
@@ -249,9 +249,11 @@ TL_API tl_status tl_graph_fail(tl_graph *g, tl_status s, const char *fmt, ...) T
 /* Declares a named size with its maximum (1 .. 2^40) and returns a tagged length: valid only as shape[0] of tl_input or
  * tl_reshape. The axis is planned at its maximum; tl_plan_set gives the current value before a run. */
 TL_API int64_t tl_size(tl_graph *g, const char *name, int64_t max);
+/* What a length in a shape means: a tagged one gives its size number (1-based) and maximum, a plain one 0 and itself. False: neither. */
+TL_API bool tl_size_decode(const tl_graph *g, int64_t length, int *size, int64_t *max);
 /* An input: keeps its memory and value between runs (zeros at first). */
 TL_API tl_tensor *tl_input(tl_graph *g, const char *name, tl_dtype dtype, int rank, const int64_t *shape);
-/* Marks t as an output: it lasts until the next run. Gives back t, or a dense copy of it where t is not dense. */
+/* Marks t as an output: it lasts until the next run. Gives back t. */
 TL_API tl_tensor *tl_output(tl_graph *g, tl_tensor *t);
 /* Names a node, for messages, prints and probes; returns t. */
 TL_API tl_tensor *tl_name(tl_graph *g, tl_tensor *t, const char *fmt, ...) TL_PRINTF(3, 4);
@@ -349,7 +351,7 @@ TL_API void tl_plan_profile_reset(tl_plan *p);
 
 /* What a step is, for prints and profiles; filled by a backend's compile through tl_plan_step. */
 typedef struct tl_plan_step {
-    const tl_tensor *node; /* the (last) node it computes */
+    const tl_tensor *node; /* the (last) node it computes, or the one it prepares for */
     const char *op, *kernel;
     int64_t max_tiles;
     tl_cost cost;          /* at the maximum sizes */
@@ -390,6 +392,10 @@ TL_API void tl_plan_elide(tl_plan *p, const tl_tensor *t);
 TL_API int tl_plan_add_step(tl_plan *p, const tl_tensor *node, const char *op, const char *kernel, int64_t max_tiles, const tl_cost *cost);
 /* Sets the scratch that a worker needs and their number, for forecasts. Only during compile. */
 TL_API void tl_plan_workers(tl_plan *p, int workers, size_t bytes_each);
+/* Worker w's scratch, 64-byte aligned; only after layout. */
+TL_API void *tl_plan_worker(const tl_plan *p, int w);
+/* Runs the check of a node whose integer operands are computed in this plan (others were checked before the run). */
+TL_API tl_status tl_plan_check_late(const tl_plan *p, const tl_tensor *node, tl_error *err);
 /* Now: the current extent of axis 0, and current rows, of t. */
 TL_API int64_t tl_plan_dim0(const tl_plan *p, const tl_tensor *t);
 TL_API int64_t tl_plan_rows(const tl_plan *p, const tl_tensor *t);

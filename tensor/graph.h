@@ -1,0 +1,35 @@
+/* graph.h: a graph from inside; shared by graph.c, plan.c and print.c only. */
+#ifndef TALLY_GRAPH_H
+#define TALLY_GRAPH_H
+
+#include "tensor/arena.h"
+#include "tensor/tensor.h"
+
+typedef struct tl_size_entry {
+    const char *name;
+    int64_t max;
+} tl_size_entry;
+
+/* The newest version of a bank tensor that this graph writes, and the node that wrote it. */
+typedef struct tl_write_entry {
+    tl_tensor *root, *writer, *handle;
+    int version;
+} tl_write_entry;
+
+struct tl_graph {
+    tl_arena arena;
+    tl_error error;
+    bool failed;
+    tl_tensor **nodes;
+    int n_nodes, cap_nodes;
+    tl_size_entry *sizes;
+    int n_sizes, cap_sizes;
+    tl_write_entry *writes;
+    int n_writes, cap_writes;
+    tl_plan *plan; /* the live one */
+};
+
+/* Grows *array so that one more element fits; false when out of memory. */
+bool tl_grow(void **array, int *cap, int n, size_t element);
+
+#endif

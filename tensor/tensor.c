@@ -1,0 +1,172 @@
+/* tensor.c: arithmetic on shapes and strides, addresses, and copies between the host and a tensor. Nothing here knows an op. */
+#include "tensor/tensor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/platform.h"
+
+int64_t tl_dim(const tl_tensor *t, int axis) {
+    if (axis < 0)
+        axis += t->rank;
+    return axis < 0 || axis >= t->rank ? 1 : t->shape[axis];
+}
+
+int64_t tl_count(const tl_tensor *t) {
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++)
+        n *= t->shape[i];
+    return n;
+}
+
+static size_t dense_bytes(const tl_tensor *t, int64_t count) {
+    const tl_dtype_info *d = tl_dtype_get(t->dtype);
+    return (size_t)(count / d->block) * (size_t)d->block_bytes;
+}
+
+size_t tl_bytes(const tl_tensor *t) {
+    return t->layout ? t->layout->bytes(t) : dense_bytes(t, tl_count(t));
+}
+
+int64_t tl_rows(const tl_tensor *t) {
+    int64_t n = 1;
+    for (int i = 0; i + 1 < t->rank; i++)
+        n *= t->shape[i];
+    return n;
+}
+
+bool tl_row_dense(const tl_tensor *t) {
+    return t->rank == 0 || tl_dim(t, -1) <= tl_dtype_get(t->dtype)->block || t->stride[t->rank - 1] == tl_dtype_get(t->dtype)->block_bytes;
+}
+
+bool tl_dense(const tl_tensor *t) {
+    if (!tl_row_dense(t))
+        return false;
+    int64_t want = (int64_t)dense_bytes(t, tl_dim(t, -1));
+    for (int i = t->rank - 2; i >= 0; i--) {
+        if (t->shape[i] > 1 && t->stride[i] != want)
+            return false;
+        want *= t->shape[i];
+    }
+    return true;
+}
+
+void *tl_data(const tl_tensor *t) {
+    const tl_tensor *root = t->base;
+    if (!root->buffer || !root->buffer->data)
+        return NULL;
+    return (char *)root->buffer->data + root->offset + (t == root ? 0 : t->offset);
+}
+
+/* Bytes from the first element to row r, all axes but the last flattened. */
+static int64_t row_offset(const tl_tensor *t, int64_t r) {
+    int64_t at = 0;
+    for (int i = t->rank - 2; i > 0; i--) {
+        at += r % t->shape[i] * t->stride[i];
+        r /= t->shape[i];
+    }
+    return t->rank > 1 ? at + r * t->stride[0] : at;
+}
+
+void *tl_row(const tl_tensor *t, int64_t r) {
+    char *p = tl_data(t);
+    return p ? p + row_offset(t, r) : NULL;
+}
+
+const char *tl_describe(const tl_tensor *t, char *buf, size_t bytes) {
+    if (bytes == 0)
+        return buf;
+    int n = 0, room = (int)(bytes > 4096 ? 4096 : bytes);
+    if (!t) {
+        snprintf(buf, (size_t)room, "(none)");
+        return buf;
+    }
+    const tl_dtype_info *d = tl_dtype_get(t->dtype);
+    if (t->name)
+        n = snprintf(buf, (size_t)room, "'%s' %s [", t->name, d ? d->name : "?");
+    else
+        n = snprintf(buf, (size_t)room, "#%d %s %s [", t->id, t->op ? t->op->name : "leaf", d ? d->name : "?");
+    for (int i = 0; i < t->rank && n < room; i++)
+        n += snprintf(buf + n, (size_t)(room - n), "%s%lld", i ? ", " : "", (long long)t->shape[i]);
+    if (n < room)
+        snprintf(buf + n, (size_t)(room - n), "]");
+    return buf;
+}
+
+/* The buffer behind t if a transfer of `bytes` leading bytes is legal. */
+static tl_status transfer(const tl_tensor *t, size_t bytes, const char *what, tl_error *err) {
+    char text[160];
+    if (!t)
+        return tl_fail(err, TL_ERR_USAGE, "%s: no tensor given", what);
+    tl_describe(t, text, sizeof text);
+    const tl_tensor *root = t->base;
+    if (!root->buffer)
+        return tl_fail(err, TL_ERR_USAGE, "%s: %s has no memory; make a plan of its graph first", what, text);
+    if (!((t->mark | root->mark) & (TL_MARK_INPUT | TL_MARK_OUTPUT | TL_MARK_BANK)))
+        return tl_fail(err, TL_ERR_USAGE, "%s: %s is neither input, output nor bank tensor; its memory is reused (mark it with tl_output)", what,
+                       text);
+    if (t->layout)
+        return tl_fail(err, TL_ERR_USAGE, "%s: %s is packed as '%s'", what, text, t->layout->name);
+    size_t slice = dense_bytes(t, t->rank > 1 ? tl_count(t) / t->shape[0] : tl_dtype_get(t->dtype)->block), all = dense_bytes(t, tl_count(t));
+    if (bytes > all || bytes % slice)
+        return tl_fail(err, TL_ERR_USAGE, "%s: %llu bytes for %s, which takes whole rows of %llu, at most %llu", what, (unsigned long long)bytes,
+                       text, (unsigned long long)slice, (unsigned long long)all);
+    return TL_OK;
+}
+
+static size_t buffer_offset(const tl_tensor *t) {
+    return t->base->offset + (t == t->base ? 0 : t->offset);
+}
+
+tl_status tl_write(tl_tensor *t, const void *data, size_t bytes, tl_error *err) {
+    tl_status s = transfer(t, bytes, "tl_write", err);
+    if (s)
+        return s;
+    char text[160];
+    if (!tl_dense(t))
+        return tl_fail(err, TL_ERR_USAGE, "tl_write: %s is a view that is not dense", tl_describe(t, text, sizeof text));
+    if (t->base->mark & TL_MARK_BANK && !(t->base->mark & TL_MARK_STATE))
+        return tl_fail(err, TL_ERR_USAGE, "tl_write: %s wraps memory that may not be written", tl_describe(t, text, sizeof text));
+    tl_buffer *b = t->base->buffer;
+    if (bytes == 0)
+        return TL_OK;
+    if (!data)
+        return tl_fail(err, TL_ERR_USAGE, "tl_write: no data given for %s", tl_describe(t, text, sizeof text));
+    if (b->backend && b->backend->ops->write)
+        return b->backend->ops->write(b->backend, b, buffer_offset(t), data, bytes);
+    memcpy((char *)b->data + buffer_offset(t), data, bytes);
+    return TL_OK;
+}
+
+tl_status tl_read(const tl_tensor *t, void *data, size_t bytes, tl_error *err) {
+    tl_status s = transfer(t, bytes, "tl_read", err);
+    if (s)
+        return s;
+    char text[160];
+    const tl_buffer *b = t->base->buffer;
+    if (bytes == 0)
+        return TL_OK;
+    if (!data)
+        return tl_fail(err, TL_ERR_USAGE, "tl_read: no memory given for %s", tl_describe(t, text, sizeof text));
+    size_t row = dense_bytes(t, tl_dim(t, -1)), element = (size_t)tl_dtype_get(t->dtype)->block_bytes;
+    bool dense = tl_dense(t);
+    size_t piece = dense ? bytes : tl_row_dense(t) ? row : element;
+    for (size_t at = 0; at < bytes; at += piece) {
+        size_t from = buffer_offset(t);
+        if (!dense) {
+            from += (size_t)row_offset(t, (int64_t)(at / row));
+            if (piece == element && t->rank > 0)
+                from += at % row / element * (size_t)t->stride[t->rank - 1];
+        }
+        if (piece > bytes - at)
+            piece = bytes - at;
+        if (b->backend && b->backend->ops->read) {
+            s = b->backend->ops->read(b->backend, b, from, (char *)data + at, piece);
+            if (s)
+                return tl_fail(err, s, "tl_read: the backend could not read %s", tl_describe(t, text, sizeof text));
+        } else {
+            memcpy((char *)data + at, (const char *)b->data + from, piece);
+        }
+    }
+    return TL_OK;
+}
