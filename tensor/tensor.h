@@ -373,7 +373,7 @@ struct tl_plan {
     tl_plan_step *steps;
     int n_steps;
     void *impl;            /* the backend's program */
-    struct tl_plan_private *priv;
+    struct tl_plan_private *priv; /* the planner's own */
 };
 
 /* Asks for scratch of the plan's own that lives from time first to last; returns a handle, or -1 when out of memory. Only during compile. */
