@@ -260,7 +260,7 @@ float tl_dot_lanes(const float *a, const float *b, int64_t n);
 /* ---- for load time, in double ----------------------------------------------------------------------------------------------- */
 
 /* Natural logarithm of a positive finite normal x, relative error below 2^-51; anything else gives NaN. */
-double tl_log(double x);
+double tl_ln(double x);
 /* x^y for a positive finite normal x and a finite y, relative error below 1e-14 for |y| <= 1; anything else gives NaN. */
 double tl_pow(double x, double y);
 
