@@ -29,7 +29,23 @@ tl_status tl_want_dtype(tl_graph *g, const tl_tensor *out, int i, tl_dtype dtype
 void tl_like(tl_tensor *out, const tl_tensor *x, tl_dtype dtype);
 /* "op: 'a' f32 [2, 3] and 'b' f32 [4]: why". */
 tl_status tl_shape_error(tl_graph *g, const tl_tensor *out, const char *why);
+/* The node's parameters must be there: a node added by hand may lack them. */
+tl_status tl_want_params(tl_graph *g, const tl_tensor *out);
+/* Same rank, lengths and named size. */
+bool tl_same_shape(const tl_tensor *a, const tl_tensor *b);
+/* Bytes of one row as stored (the last axis dense). */
+size_t tl_row_bytes(const tl_tensor *t);
 /* The cost of touching `rows` rows of out and of equal-shaped sources once, with ops_per_element. */
 void tl_cost_rows(const tl_tensor *out, int64_t rows, double ops_per_element, tl_cost *c);
+
+/* For builders. */
+/* True where g is in order and the n operands are there; a missing one fails the graph. */
+bool tl_operands(tl_graph *g, const char *op, int n, tl_tensor *const *x);
+/* The node of op id (CONTIGUOUS or UNPACK) on x: one for all equal views between two writes of a state. */
+tl_tensor *tl_make_once(tl_graph *g, int id, tl_tensor *x);
+/* A dense copy of x in memory of its own, made once. */
+tl_tensor *tl_copy_of(tl_graph *g, tl_tensor *x);
+/* x repeated to shape, where axis 0 follows the named size `size` (0: x's own or none); x itself where nothing changes. */
+tl_tensor *tl_broadcast_to(tl_graph *g, tl_tensor *x, int rank, const int64_t *shape, int size);
 
 #endif

@@ -137,8 +137,9 @@ enum { TL_ATTENTION_CHUNK = 256, TL_ATTENTION_PAGE = 64 };
 TL_API tl_tensor *tl_embed(tl_graph *g, tl_tensor *table, tl_tensor *ids);
 /* x [r, ..] of any type, ids [n] -> [n, ..], same type. */
 TL_API tl_tensor *tl_gather(tl_graph *g, tl_tensor *x, tl_tensor *ids);
-/* state [r, ..] (a bank tensor or a view of one; f32 or a type with an encoder), rows [n], x [n, ..] f32 -> the state after the write. Later
- * ops use that handle. Of equal rows the last one stays. */
+/* state [r, ..] (a bank tensor or a view of one; f32 or a type with an encoder), rows [n], x [n, ..] f32 or the state's type -> the state
+ * after the write. Later ops use that handle. A row may be written once in a run: two equal row numbers refuse it, so that no order of
+ * threads can matter. */
 TL_API tl_tensor *tl_set_rows(tl_graph *g, tl_tensor *state, tl_tensor *rows, tl_tensor *x);
 /* state [..] = x [..] (same shape; x f32 or the state's type) -> the state after the write. */
 TL_API tl_tensor *tl_assign(tl_graph *g, tl_tensor *state, tl_tensor *x);
@@ -152,7 +153,7 @@ typedef struct tl_softmax_params { float scale; } tl_softmax_params;
 typedef struct tl_topk_params { int64_t k; bool ids; } tl_topk_params;
 typedef struct tl_concat_params { int axis; } tl_concat_params;
 typedef struct tl_cast_params { tl_dtype dtype; } tl_cast_params;
-typedef struct tl_reshape_params { int rank; int64_t shape[TL_MAX_RANK]; } tl_reshape_params;
+typedef struct tl_reshape_params { int rank, size; int64_t shape[TL_MAX_RANK]; } tl_reshape_params; /* and broadcast; size: what axis 0 follows, 0: as x */
 typedef struct tl_permute_params { int axes[TL_MAX_RANK]; } tl_permute_params;
 typedef struct tl_slice_params { int axis; int64_t start, length, step; } tl_slice_params;
 typedef struct tl_rope_angles_params { int pairs; double magnitude; bool sectioned; double freq_section[]; } tl_rope_angles_params; /* freq [pairs], then section [pairs] */
