@@ -355,10 +355,10 @@ int64_t tl_plan_work(const tl_plan *p, const tl_tensor *node) {
 
 /* ---- run ---- */
 
-/* A check is late where an integer operand is computed by this plan. */
+/* A check is late where an integer operand is computed by this plan, or is a state that it writes first. */
 static bool is_late(const tl_tensor *t) {
     for (int k = 0; k < t->n_src; k++)
-        if (t->src[k] && t->src[k]->dtype == TL_I32 && t->src[k]->base->op)
+        if (t->src[k] && t->src[k]->dtype == TL_I32 && (t->src[k]->base->op || t->src[k]->version > 0))
             return true;
     return false;
 }
