@@ -13,8 +13,8 @@ TL_API tl_status tl_pool_new(tl_pool **p, int threads, tl_error *err);
 TL_API void tl_pool_free(tl_pool *p);
 TL_API int tl_pool_threads(const tl_pool *p);
 /* Calls fn for each tile in 0 .. tiles-1, taken from an atomic counter by all threads, and returns when all are done. Tiles of one
- * call may run in any order. One tile, or one thread: runs on the caller. Not reentrant. Workers run under tl_float_enter; after a
- * call they spin briefly, then sleep. */
+ * call may run in any order, and no thread is certain to get one. One tile, or one thread: runs on the caller. Not reentrant. fn runs
+ * under tl_float_enter on every thread; after a call workers spin briefly, then sleep. */
 TL_API void tl_pool_run(tl_pool *p, tl_pool_fn fn, void *arg, int64_t tiles);
 
 #endif
