@@ -1,9 +1,9 @@
 /* attention.c: softmax(q k^T) v over the keys that each query's span names: the contract of everything that serves models.
  *
- * Which keys a query sees is data: span[i] = sequence, first key, end. Causal masks, windows, shared prefixes and many sequences are contents of
- * span and pages; the n x n matrix of scores is never made. The definition (ARCHITECTURE.md, "Numerics", rule 6) cuts keys into chunks of
- * 256 by absolute position, each chunk with a maximum, a sum and a weighted sum of values of its own, and combines chunks in ascending
- * order: so tiles, threads and a long decode split over keys agree to the last bit. With f16 keys and values, q and the
+ * Which keys a query sees is data: span[i] = sequence, first key, end. Causal masks, windows, shared prefixes and many sequences are
+ * contents of span and pages; the n x n matrix of scores is never made. The definition (ARCHITECTURE.md, "Numerics", rule 6) cuts keys
+ * into chunks of 256 by absolute position, each with a maximum, a sum and a weighted sum of values of its own, and combines chunks in
+ * ascending order: so tiles, threads and a long decode split over keys agree to the last bit. With f16 keys and values, q and the
  * probabilities are rounded to 13 bits, so that every product is exact. Rows outside the visible range are never read.
  *
  * -inf scores are legal as long as each chunk keeps one finite score; a chunk whose scores are all -inf makes the result NaN. */
@@ -23,7 +23,10 @@ tl_tensor *tl_attention(tl_graph *g, tl_tensor *q, tl_tensor *k, tl_tensor *v, t
 
 static tl_status infer_types(tl_graph *g, const tl_tensor *out) {
     const tl_tensor *k = out->src[K], *v = out->src[V];
-    static const struct { int i; tl_dtype dtype; } wants[] = {{Q, TL_F32}, {SPAN, TL_I32}, {PAGES, TL_I32}, {BIAS, TL_F32}, {SINKS, TL_F32}};
+    static const struct {
+        int i;
+        tl_dtype dtype;
+    } wants[] = {{Q, TL_F32}, {SPAN, TL_I32}, {PAGES, TL_I32}, {BIAS, TL_F32}, {SINKS, TL_F32}};
     for (size_t i = 0; i < sizeof wants / sizeof *wants; i++) {
         tl_status s = out->src[wants[i].i] ? tl_want_dtype(g, out, wants[i].i, wants[i].dtype) : TL_OK;
         if (s)
@@ -50,7 +53,9 @@ static tl_status infer_optional(tl_graph *g, const tl_tensor *out) {
 tl_status tl_attention_infer(tl_graph *g, tl_tensor *out) {
     const tl_tensor *q = out->src[Q], *k = out->src[K], *v = out->src[V], *span = out->src[SPAN];
     const tl_attention_params *p = out->params;
-    tl_status s = infer_types(g, out);
+    tl_status s = tl_want_params(g, out);
+    if (!s)
+        s = infer_types(g, out);
     if (s)
         return s;
     if (q->rank != 3 || k->rank != 3 || v->rank != 3)
@@ -106,15 +111,16 @@ tl_status tl_attention_check(const tl_tensor *out, const tl_plan *p, tl_error *e
             return tl_fail(err, TL_ERR_RANGE, "attention: query %lld is of sequence %d; %s%lld", (long long)i, (int)span[0],
                            pages ? "sequences with pages: " : "without pages sequences: ", (long long)sequences);
         if (span[1] < 0 || span[2] > most)
-            return tl_fail(err, TL_ERR_RANGE, "attention: query %lld sees keys %d to %d; keys run from 0 to %lld", (long long)i, (int)span[1],
-                           (int)span[2], (long long)most);
+            return tl_fail(err, TL_ERR_RANGE, "attention: query %lld sees keys %d to %d; keys run from 0 to %lld", (long long)i,
+                           (int)span[1], (int)span[2], (long long)most);
         if (bias && span[2] > span[1] && span[2] > bias->shape[2])
             return tl_fail(err, TL_ERR_RANGE, "attention: query %lld sees keys to %d, but the bias has %lld", (long long)i, (int)span[2],
                            (long long)bias->shape[2]);
         for (int64_t t = span[1] / TL_ATTENTION_PAGE; pages && t * TL_ATTENTION_PAGE < span[2]; t++) {
             int32_t page = ((const int32_t *)tl_row(pages, span[0]))[t];
             if (page < 0 || page >= rows / TL_ATTENTION_PAGE)
-                return tl_fail(err, TL_ERR_RANGE, "attention: page %lld of sequence %d, seen by query %lld, is number %d; k and v hold %lld pages",
+                return tl_fail(err, TL_ERR_RANGE,
+                               "attention: page %lld of sequence %d, seen by query %lld, is number %d; k and v hold %lld pages",
                                (long long)t, (int)span[0], (long long)i, (int)page, (long long)(rows / TL_ATTENTION_PAGE));
         }
     }

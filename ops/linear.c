@@ -1,8 +1,8 @@
 /* linear.c: x w^T + bias, the op in which a model spends its time, for weights of every float and block type, packed or as stored.
  *
- * The weight's kind chooses the arithmetic (ARCHITECTURE.md, "Numerics", rules 3 and 4): a row of x is first rounded to the form that the
- * weight wants (tl_x32 or tl_x256 blocks, 13 bits, or as it is) and every output is then one dot product of tensor/quant.h, summed in its fixed
- * order, plus bias. No output depends on another, so work may be cut anywhere. */
+ * The weight's kind chooses the arithmetic (ARCHITECTURE.md, "Numerics", rules 3 and 4): a row of x is first rounded to the form that
+ * the weight wants (tl_x32 or tl_x256 blocks, 13 bits, or as it is) and every output is then one dot product of tensor/quant.h, summed in
+ * its fixed order, plus bias. No output depends on another, so work may be cut anywhere. */
 #include "ops/internal.h"
 #include "tensor/quant.h"
 
@@ -29,7 +29,8 @@ tl_status tl_linear_infer(tl_graph *g, tl_tensor *out) {
     if (w->rank != 2)
         return tl_graph_fail(g, TL_ERR_USAGE, "linear: weight %s has rank %d; [n, k] is wanted", ws, w->rank);
     if (w->size || (bias && bias->size))
-        return tl_graph_fail(g, TL_ERR_USAGE, "linear: weight %s%s%s varies; only leading axes of x may", ws, bias ? " or bias " : "", bias ? bs : "");
+        return tl_graph_fail(g, TL_ERR_USAGE, "linear: weight %s%s%s varies; only leading axes of x may", ws, bias ? " or bias " : "",
+                             bias ? bs : "");
     if (x->rank == 1 && x->size)
         return tl_graph_fail(g, TL_ERR_USAGE, "linear: the axis of x %s that is summed over varies", xs);
     if (tl_dim(x, -1) != w->shape[1])
@@ -42,39 +43,29 @@ tl_status tl_linear_infer(tl_graph *g, tl_tensor *out) {
     return TL_OK;
 }
 
-/* Bytes of a row of k activations in the form that a weight of this type wants, and of its stored row; multiples of 64. */
+/* Bytes of a row of k activations in the form that a weight of type t wants; a multiple of 64. */
 static size_t prepared_bytes(tl_dtype t, int64_t k) {
-    const tl_dtype_info *d = tl_dtype_get(t);
-    size_t bytes = d->block == 1 ? (size_t)k * sizeof(float) : d->block == 32 ? (size_t)(k / 32) * sizeof(tl_x32) : (size_t)(k / 256) * sizeof(tl_x256);
+    int block = tl_dtype_get(t)->block;
+    size_t bytes = block == 1    ? (size_t)k * sizeof(float)
+                   : block == 32 ? (size_t)(k / 32) * sizeof(tl_x32)
+                                 : (size_t)(k / 256) * sizeof(tl_x256);
     return (bytes + 63) / 64 * 64;
-}
-
-static size_t stored_bytes(tl_dtype t, int64_t k) {
-    const tl_dtype_info *d = tl_dtype_get(t);
-    return (size_t)(k / d->block) * (size_t)d->block_bytes;
 }
 
 /* The row in the form that a weight of type t wants: x itself, or made at `to`. */
 static const void *prepare(tl_dtype t, const float *x, int64_t k, void *to) {
     switch (tl_dtype_get(t)->kind) {
-    case TL_KIND_FLOAT:
-        return x;
-    case TL_KIND_HALF:
-        tl_round_x13(x, k, to);
-        return to;
+    case TL_KIND_FLOAT: return x;
+    case TL_KIND_HALF: tl_round_x13(x, k, to); return to;
     case TL_KIND_SCALE:
-    case TL_KIND_SCALE_MIN:
-        tl_quantize_x32(x, k, to);
-        return to;
-    default:
-        tl_quantize_x256(x, k, to);
-        return to;
+    case TL_KIND_SCALE_MIN: tl_quantize_x32(x, k, to); return to;
+    default: tl_quantize_x256(x, k, to); return to;
     }
 }
 
 size_t tl_linear_scratch(const tl_tensor *out) {
     const tl_tensor *w = out->src[1];
-    return BLOCK_ROWS * prepared_bytes(w->dtype, w->shape[1]) + stored_bytes(w->dtype, w->shape[1]);
+    return BLOCK_ROWS * prepared_bytes(w->dtype, w->shape[1]) + tl_row_bytes(w);
 }
 
 /* x [.., k], w [n, k], bias [n] or none -> [.., n]; a work row is a row of x. */

@@ -38,7 +38,7 @@ tl_status tl_matmul_infer(tl_graph *g, tl_tensor *out) {
         return tl_shape_error(g, out, "the last axis of a and the one before the last of b, which are summed over, differ");
     int rank = a->rank > b->rank ? a->rank : b->rank;
     if ((b->rank == 2 && b->size) || !size_fits(a, b, rank) || !size_fits(b, a, rank))
-        return tl_shape_error(g, out, "a varying axis must be the first of the result, vary in both operands or repeat in one, and not be summed over");
+        return tl_shape_error(g, out, "a varying axis must be the first of the result; the other operand varies alike there or has 1");
     for (int i = 2; i < rank; i++)
         if (from_last(a, i) != from_last(b, i) && from_last(a, i) != 1 && from_last(b, i) != 1)
             return tl_shape_error(g, out, "leading axes must be equal or 1");

@@ -15,8 +15,18 @@ enum { MAX_PAIRS = 65536 };
 /* ---- frequencies ----------------------------------------------------------------------------------------------------------------- */
 
 tl_rope_config tl_rope_defaults(int dims) {
-    return (tl_rope_config){.base = 10000, .dims = dims, .scaling = TL_ROPE_NONE, .factor = 1, .original_ctx = 8192, .beta_fast = 32,
-                            .beta_slow = 1, .attn_factor = 1, .ext_factor = 1, .low_freq = 1, .high_freq = 4, .factors = NULL};
+    return (tl_rope_config){.base = 10000,
+                            .dims = dims,
+                            .scaling = TL_ROPE_NONE,
+                            .factor = 1,
+                            .original_ctx = 8192,
+                            .beta_fast = 32,
+                            .beta_slow = 1,
+                            .attn_factor = 1,
+                            .ext_factor = 1,
+                            .low_freq = 1,
+                            .high_freq = 4,
+                            .factors = NULL};
 }
 
 /* x > 0 and finite (false for NaN). */
@@ -81,7 +91,8 @@ static tl_status check_config(const tl_rope_config *c, tl_error *err) {
     if (c->scaling == TL_ROPE_YARN && !(c->ext_factor >= 0 && c->ext_factor <= 1))
         return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: ext_factor must lie between 0 and 1");
     if (c->scaling == TL_ROPE_LLAMA3 && (!positive(c->low_freq) || !positive(c->high_freq) || c->high_freq <= c->low_freq))
-        return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: low_freq and high_freq must be positive, and high_freq the larger (1 and 4 are usual)");
+        return tl_fail(err, TL_ERR_USAGE,
+                       "tl_rope_freqs: low_freq and high_freq must be positive, and high_freq the larger (1 and 4 are usual)");
     for (int p = 0; c->factors && p < c->dims / 2; p++)
         if (!positive(c->factors[p]))
             return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: frequency factor %d is not positive and finite", p);
@@ -149,11 +160,15 @@ tl_tensor *tl_rope_angles(tl_graph *g, tl_tensor *pos, int pairs, const double *
 tl_status tl_rope_angles_infer(tl_graph *g, tl_tensor *out) {
     const tl_tensor *pos = out->src[0];
     const tl_rope_angles_params *p = out->params;
-    tl_status s = tl_want_dtype(g, out, 0, TL_I32);
+    tl_status s = tl_want_params(g, out);
+    if (!s)
+        s = tl_want_dtype(g, out, 0, TL_I32);
     if (s)
         return s;
     if (pos->rank != (p->sectioned ? 2 : 1))
-        return tl_shape_error(g, out, p->sectioned ? "positions by section are [n, sections]" : "positions are [n]; [n, sections] wants a section for each pair");
+        return tl_shape_error(g, out,
+                              p->sectioned ? "positions by section are [n, sections]"
+                                           : "positions are [n]; [n, sections] wants a section for each pair");
     if (!positive(p->magnitude))
         return tl_graph_fail(g, TL_ERR_USAGE, "rope_angles: the magnitude must be positive and finite (1 is usual)");
     for (int i = 0; i < p->pairs; i++) {
@@ -208,7 +223,9 @@ tl_tensor *tl_rope(tl_graph *g, tl_tensor *x, tl_tensor *angles, tl_rope_mode mo
 tl_status tl_rope_infer(tl_graph *g, tl_tensor *out) {
     const tl_tensor *x = out->src[0], *a = out->src[1];
     const tl_rope_params *p = out->params;
-    tl_status s = tl_want_dtype(g, out, 0, TL_F32);
+    tl_status s = tl_want_params(g, out);
+    if (!s)
+        s = tl_want_dtype(g, out, 0, TL_F32);
     if (!s)
         s = tl_want_dtype(g, out, 1, TL_F32);
     if (s)
