@@ -1,0 +1,186 @@
+/* attention.c: the driver of attention. A tile is a block of queries of one head group: keys and values of a chunk are brought to f32
+ * once, in this worker's scratch, and serve all queries and heads of the tile. Chunks and their combination follow the reference to
+ * the bit (ops/attention.c); where a tile begins cannot matter. */
+#include <string.h>
+
+#include "backends/cpu/cpu.h"
+#include "ops/ops.h"
+#include "tensor/math.h"
+
+enum { Q, K, V, SPAN, PAGES, BIAS, SINKS };
+enum { QUERIES = 16 }; /* a tile's queries: enough to share a chunk's decoding, few enough to share work among threads */
+
+typedef struct shape {
+    int64_t heads, group, d, dv; /* heads of q, q heads a kv head, lengths of key and value */
+} shape;
+
+static shape shape_of(const tl_tensor *t) {
+    int64_t heads = tl_dim(t->src[Q], 1);
+    return (shape){heads, heads / tl_dim(t->src[K], 1), tl_dim(t->src[Q], 2), tl_dim(t, 2)};
+}
+
+bool tl_cpu_attention_fits(const tl_tensor *t) {
+    return tl_row_dense(t->src[Q]) && tl_dense(t->src[SPAN]) && (!t->src[PAGES] || tl_dense(t->src[PAGES]));
+}
+
+/* A tile's scratch. Queries and heads of the group are numbered together: u = query * group + head. */
+typedef struct work {
+    float *keys, *values; /* [256][d], [256][dv] of the chunk at hand */
+    float *q;             /* [units][d] */
+    float *a;             /* [units][dv] */
+    float *m, *l;         /* [units] */
+    float *p, *c;         /* [256], [dv] */
+} work;
+
+static size_t floats(const tl_tensor *t) {
+    shape s = shape_of(t);
+    int64_t units = QUERIES * s.group;
+    return (size_t)(TL_ATTENTION_CHUNK * (s.d + s.dv + 1) + units * (s.d + s.dv + 2) + s.dv);
+}
+
+size_t tl_cpu_attention_scratch(const tl_tensor *t) {
+    return floats(t) * sizeof(float);
+}
+
+static work work_of(const tl_tensor *t, void *scratch) {
+    shape s = shape_of(t);
+    int64_t units = QUERIES * s.group;
+    work w;
+    w.keys = scratch;
+    w.values = w.keys + TL_ATTENTION_CHUNK * s.d;
+    w.q = w.values + TL_ATTENTION_CHUNK * s.dv;
+    w.a = w.q + units * s.d;
+    w.m = w.a + units * s.dv;
+    w.l = w.m + units;
+    w.p = w.l + units;
+    w.c = w.p + TL_ATTENTION_CHUNK;
+    return w;
+}
+
+/* Keys or values t0 <= t < t1 of a sequence as f32 [t1 - t0][length], page by page. */
+static void fetch(const tl_kernels *f, const tl_tensor *t, const tl_tensor *kv, int64_t kv_head, int32_t sequence, int64_t t0, int64_t t1, float *dst) {
+    int64_t length = tl_dim(kv, 2);
+    const int32_t *page = t->src[PAGES] ? tl_row(t->src[PAGES], sequence) : NULL;
+    while (t0 < t1) {
+        int64_t n = t1 - t0, row = t0;
+        if (page) {
+            int64_t left = TL_ATTENTION_PAGE - t0 % TL_ATTENTION_PAGE;
+            n = n < left ? n : left;
+            row = (int64_t)page[t0 / TL_ATTENTION_PAGE] * TL_ATTENTION_PAGE + t0 % TL_ATTENTION_PAGE;
+        }
+        const char *src = (const char *)tl_data(kv) + row * kv->stride[0] + kv_head * kv->stride[1];
+        if (kv->dtype == TL_F16)
+            f->from_f16[0](dst, src, (size_t)kv->stride[0], n, length);
+        else
+            for (int64_t i = 0; i < n; i++)
+                memcpy(dst + i * length, src + i * kv->stride[0], (size_t)length * sizeof(float));
+        dst += n * length;
+        t0 += n;
+    }
+}
+
+static const float *bias_row(const tl_tensor *t, int64_t query, int64_t head) {
+    const tl_tensor *b = t->src[BIAS];
+    return b ? (const void *)((const char *)tl_data(b) + (b->shape[0] > 1 ? query * b->stride[0] : 0) + (b->shape[1] > 1 ? head * b->stride[1] : 0))
+             : NULL;
+}
+
+/* Keys t0 <= t < t1 of one chunk, whose first fetched key is `from`, for one query head. */
+static void add_chunk(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t u, int64_t query, int64_t head, int64_t from, int64_t t0, int64_t t1) {
+    shape s = shape_of(t);
+    const tl_attention_params *params = t->params;
+    int64_t n = t1 - t0;
+    f->attention_scores[0](w->p, w->q + u * s.d, w->keys + (t0 - from) * s.d, n, s.d, params->scale);
+    const float *bias = bias_row(t, query, head);
+    for (int64_t i = 0; params->cap > 0 && i < n; i++)
+        w->p[i] = params->cap * tl_tanhf(w->p[i] / params->cap);
+    for (int64_t i = 0; bias && i < n; i++)
+        w->p[i] += bias[t0 + i];
+    float most, sum;
+    f->attention_weights[0](w->p, t0, n, t->src[V]->dtype == TL_F16, &most, &sum);
+    f->attention_values[0](w->c, w->p, w->values + (t0 - from) * s.dv, n, s.dv);
+    float both = tl_maxf(w->m[u], most), old = tl_expf(w->m[u] - both), now = tl_expf(most - both);
+    w->l[u] = w->l[u] * old + sum * now;
+    float *a = w->a + u * s.dv;
+    for (int64_t j = 0; j < s.dv; j++)
+        a[j] = a[j] * old + w->c[j] * now;
+    w->m[u] = both;
+}
+
+/* Queries i0 <= i < i1 of one sequence. */
+static void sweep(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t kv_head, int64_t base, int64_t i0, int64_t i1) {
+    shape s = shape_of(t);
+    const int32_t *span = tl_data(t->src[SPAN]);
+    int64_t low = INT64_MAX, high = 0;
+    for (int64_t i = i0; i < i1; i++) {
+        if (span[3 * i + 2] <= span[3 * i + 1])
+            continue;
+        low = span[3 * i + 1] < low ? span[3 * i + 1] : low;
+        high = span[3 * i + 2] > high ? span[3 * i + 2] : high;
+    }
+    for (int64_t chunk = low / TL_ATTENTION_CHUNK * TL_ATTENTION_CHUNK; low < high && chunk < high; chunk += TL_ATTENTION_CHUNK) {
+        int64_t from = chunk < low ? low : chunk, to = chunk + TL_ATTENTION_CHUNK < high ? chunk + TL_ATTENTION_CHUNK : high;
+        fetch(f, t, t->src[K], kv_head, span[3 * i0], from, to, w->keys);
+        fetch(f, t, t->src[V], kv_head, span[3 * i0], from, to, w->values);
+        for (int64_t i = i0; i < i1; i++) {
+            int64_t t0 = span[3 * i + 1] > from ? span[3 * i + 1] : from, t1 = span[3 * i + 2] < to ? span[3 * i + 2] : to;
+            for (int64_t h = 0; t0 < t1 && h < s.group; h++)
+                add_chunk(f, t, w, (i - base) * s.group + h, i, kv_head * s.group + h, from, t0, t1);
+        }
+    }
+}
+
+static void finish(const tl_tensor *t, const work *w, int64_t u, int64_t query, int64_t head) {
+    shape s = shape_of(t);
+    const int32_t *span = (const int32_t *)tl_data(t->src[SPAN]) + 3 * query;
+    float *a = w->a + u * s.dv, *y = tl_row(t, query * s.heads + head);
+    if (t->src[SINKS]) {
+        float sink = ((const float *)tl_data(t->src[SINKS]))[head];
+        float both = tl_maxf(w->m[u], sink), old = tl_expf(w->m[u] - both);
+        w->l[u] = w->l[u] * old + tl_expf(sink - both);
+        for (int64_t j = 0; j < s.dv; j++)
+            a[j] *= old;
+    }
+    for (int64_t j = 0; j < s.dv; j++)
+        y[j] = span[2] > span[1] ? a[j] / w->l[u] : 0;
+}
+
+static int64_t tiles(const cpu_step *s, const cpu_run *r) {
+    int64_t n = tl_plan_dim0(r->plan, s->node);
+    return (n + QUERIES - 1) / QUERIES * tl_dim(s->node->src[K], 1);
+}
+
+static void run(const cpu_step *step, const cpu_run *r, int64_t tile, void *scratch) {
+    const tl_tensor *t = step->node;
+    const tl_kernels *f = &r->cpu->kernels;
+    shape s = shape_of(t);
+    int64_t kv_heads = tl_dim(t->src[K], 1), kv_head = tile % kv_heads, i0 = tile / kv_heads * QUERIES, n = tl_plan_dim0(r->plan, t);
+    int64_t i1 = i0 + QUERIES < n ? i0 + QUERIES : n;
+    const int32_t *span = tl_data(t->src[SPAN]);
+    work w = work_of(t, scratch);
+    for (int64_t i = i0; i < i1; i++) {
+        for (int64_t h = 0; h < s.group; h++) {
+            int64_t u = (i - i0) * s.group + h;
+            const float *q = tl_row(t->src[Q], i * s.heads + kv_head * s.group + h);
+            if (t->src[K]->dtype == TL_F16)
+                f->round_x13[0](w.q + u * s.d, q, s.d);
+            else
+                memcpy(w.q + u * s.d, q, (size_t)s.d * sizeof(float));
+            memset(w.a + u * s.dv, 0, (size_t)s.dv * sizeof(float));
+            w.l[u] = 0;
+            w.m[u] = tl_real(TL_INF_BITS | TL_SIGN_BIT);
+        }
+    }
+    for (int64_t a = i0; a < i1;) {
+        int64_t b = a + 1;
+        while (b < i1 && span[3 * b] == span[3 * a])
+            b++;
+        sweep(f, t, &w, kv_head, i0, a, b);
+        a = b;
+    }
+    for (int64_t i = i0; i < i1; i++)
+        for (int64_t h = 0; h < s.group; h++)
+            finish(t, &w, (i - i0) * s.group + h, i, kv_head * s.group + h);
+}
+
+const cpu_driver cpu_driver_attention = {"attention", tiles, run};

@@ -1,0 +1,89 @@
+/* cpu.h: the cpu backend from inside. A compiled plan is a *program*: steps in order, each cut into tiles that the pool runs. lower.c
+ * makes steps of nodes, exec.c runs them; drivers by family (rows.c, linear.c, attention.c, reference.c) know how a step is cut and what a
+ * tile does, and call kernels through the level's table. The ref backend is the same machine with reference steps only. */
+#ifndef TALLY_CPU_H
+#define TALLY_CPU_H
+
+#include "backends/cpu/kernels.h"
+#include "tensor/pool.h"
+#include "tensor/tensor.h"
+
+typedef struct tl_cpu {
+    tl_pool *pool;
+    int threads;
+    bool reference; /* the ref backend */
+    bool pack;      /* weights are wanted packed */
+    const tl_level *level;
+    tl_kernels kernels;
+    char text[96];
+} tl_cpu;
+
+typedef struct cpu_step cpu_step;
+
+/* A run as a tile sees it. */
+typedef struct cpu_run {
+    const tl_cpu *cpu;
+    const tl_plan *plan;
+} cpu_run;
+
+/* What a family of steps can do. */
+typedef struct cpu_driver {
+    const char *name;
+    int64_t (*tiles)(const cpu_step *s, const cpu_run *r);                            /* now; 0: nothing to do */
+    void (*run)(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch);    /* scratch: this worker's */
+} cpu_driver;
+
+/* How x is prepared for a linear layer. */
+typedef enum cpu_prep { PREP_NONE, PREP_X32, PREP_X256, PREP_X13 } cpu_prep;
+
+struct cpu_step {
+    const cpu_driver *driver;
+    const char *kernel;        /* for prints */
+    const tl_tensor *node;     /* whose memory is written (prep: the node that x is, perhaps elided) */
+    const tl_tensor *linear;   /* linear: the linear node (node is the add after it where that was fused) */
+    const tl_tensor *residual; /* linear: added last, or NULL */
+    cpu_prep prep;             /* prep, linear: kind */
+    int buffer;                /* prep, linear: plan scratch that holds prepared rows, -1: none */
+    size_t prep_row;           /* bytes a prepared row */
+    bool produce;              /* prep: x was elided, its row is computed here */
+    const void *address;       /* of buffer, found at the first run */
+};
+
+typedef struct cpu_program {
+    cpu_step *steps;
+    int n, cap;
+} cpu_program;
+
+extern const cpu_driver cpu_driver_reference, cpu_driver_rows, cpu_driver_prep, cpu_driver_linear, cpu_driver_attention;
+
+/* lower.c */
+tl_status tl_cpu_compile(tl_backend *be, tl_plan *p, tl_error *err);
+void tl_cpu_drop(tl_backend *be, tl_plan *p);
+/* exec.c */
+tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err);
+/* rows.c: whether node has a row kernel and its operands suit it; one row of it into dst. */
+bool tl_cpu_rows_fit(const tl_tensor *node);
+void tl_cpu_row(const tl_cpu *cpu, const tl_tensor *node, int64_t row, float *dst);
+/* linear.c */
+cpu_prep tl_cpu_prep_of(tl_dtype weight);
+size_t tl_cpu_prep_bytes(cpu_prep kind, int64_t k);
+size_t tl_cpu_linear_scratch(const tl_tensor *linear);
+bool tl_cpu_linear_fits(const tl_cpu *cpu, const tl_tensor *linear);
+/* attention.c */
+size_t tl_cpu_attention_scratch(const tl_tensor *node);
+bool tl_cpu_attention_fits(const tl_tensor *node);
+/* pack.c: the packed layout of a weight type; NULL: there is none. */
+const tl_layout *tl_cpu_layout_of(tl_dtype t);
+
+/* cpu.c, shared with ref */
+tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_error *err);
+void tl_cpu_close(tl_backend *be);
+tl_status tl_cpu_alloc(tl_backend *be, size_t bytes, tl_buffer *out);
+void tl_cpu_free(tl_backend *be, tl_buffer *b);
+const char *tl_cpu_describe(tl_backend *be);
+int tl_cpu_threads(tl_backend *be);
+
+/* Rows a tile so that `rows` rows of `work` operations each make tiles worth waking a thread for. */
+int64_t tl_cpu_tile_rows(const tl_cpu *cpu, int64_t rows, double work);
+
+#endif

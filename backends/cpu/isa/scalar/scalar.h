@@ -1,0 +1,71 @@
+/* scalar.h: the kernels of the scalar level; signatures and contracts are in backends/cpu/kernels.h. */
+#ifndef TALLY_CPU_SCALAR_H
+#define TALLY_CPU_SCALAR_H
+
+#include "backends/cpu/kernels.h"
+
+#define TL_SCALAR_UNARY(name) void tl_scalar_##name(float *y, const float *x, int64_t n);
+TL_SCALAR_UNARY(round_x13)
+TL_SCALAR_UNARY(neg)
+TL_SCALAR_UNARY(abs)
+TL_SCALAR_UNARY(sqr)
+TL_SCALAR_UNARY(sqrt)
+TL_SCALAR_UNARY(exp)
+TL_SCALAR_UNARY(log)
+TL_SCALAR_UNARY(sin)
+TL_SCALAR_UNARY(cos)
+TL_SCALAR_UNARY(tanh)
+TL_SCALAR_UNARY(sigmoid)
+TL_SCALAR_UNARY(relu)
+TL_SCALAR_UNARY(silu)
+TL_SCALAR_UNARY(gelu)
+TL_SCALAR_UNARY(gelu_erf)
+#undef TL_SCALAR_UNARY
+
+#define TL_SCALAR_BINARY(name) void tl_scalar_##name(float *y, const float *a, const float *b, int64_t n);
+TL_SCALAR_BINARY(add)
+TL_SCALAR_BINARY(sub)
+TL_SCALAR_BINARY(mul)
+TL_SCALAR_BINARY(div)
+TL_SCALAR_BINARY(swiglu)
+TL_SCALAR_BINARY(geglu)
+#undef TL_SCALAR_BINARY
+
+void tl_scalar_scale(float *y, const float *x, float factor, int64_t n);
+void tl_scalar_clamp(float *y, const float *x, float low, float high, int64_t n);
+void tl_scalar_rms_norm(float *y, const float *x, const float *w, float eps, int64_t n);
+void tl_scalar_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n);
+void tl_scalar_softmax(float *y, const float *x, const float *mask, float scale, int64_t n);
+void tl_scalar_rope(float *y, const float *x, const float *angles, int64_t pairs, int64_t d, tl_rope_mode mode);
+
+#define TL_SCALAR_DOT(name)                                                                                                                \
+    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,       \
+                              int n_cols, int64_t k);
+TL_SCALAR_DOT(f32)
+TL_SCALAR_DOT(f16)
+TL_SCALAR_DOT(bf16)
+TL_SCALAR_DOT(q4_0)
+TL_SCALAR_DOT(q4_1)
+TL_SCALAR_DOT(q5_0)
+TL_SCALAR_DOT(q5_1)
+TL_SCALAR_DOT(q8_0)
+TL_SCALAR_DOT(q2_k)
+TL_SCALAR_DOT(q3_k)
+TL_SCALAR_DOT(q4_k)
+TL_SCALAR_DOT(q5_k)
+TL_SCALAR_DOT(q6_k)
+#undef TL_SCALAR_DOT
+
+#define TL_SCALAR_PANEL(name)                                                                                                              \
+    void tl_scalar_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
+TL_SCALAR_PANEL(q4_0)
+TL_SCALAR_PANEL(q4_1)
+TL_SCALAR_PANEL(q8_0)
+#undef TL_SCALAR_PANEL
+
+void tl_scalar_from_f16(float *y, const void *x, size_t stride, int64_t n, int64_t d);
+void tl_scalar_scores(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale);
+void tl_scalar_weights(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
+void tl_scalar_values(float *a, const float *p, const float *values, int64_t n, int64_t dv);
+
+#endif

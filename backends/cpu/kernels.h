@@ -1,0 +1,65 @@
+/* kernels.h: what a kernel is: signatures, the table of slots that kernels.def lists, and levels. Every kernel equals its scalar
+ * definition bit for bit (ARCHITECTURE.md, "Numerics"); n and k have any positive value unless said; rows may be unaligned; y may be
+ * the same memory as an equal-shaped x. A kernel reads and writes only what its arguments name. */
+#ifndef TALLY_CPU_KERNELS_H
+#define TALLY_CPU_KERNELS_H
+
+#include "ops/ops.h"
+#include "tensor/quant.h"
+#include "tensor/tensor.h"
+
+enum { TL_PANEL = 16 }; /* weight rows a packed panel (pack.h) */
+
+/* x [k] -> blocks; k in whole blocks. */
+typedef void (*tl_fn_quantize_x32)(const float *x, int64_t k, tl_x32 *out);
+typedef void (*tl_fn_quantize_x256)(const float *x, int64_t k, tl_x256 *out);
+/* y[i] = f(x[i]) */
+typedef void (*tl_fn_unary)(float *y, const float *x, int64_t n);
+typedef void (*tl_fn_binary)(float *y, const float *a, const float *b, int64_t n);
+typedef void (*tl_fn_scale)(float *y, const float *x, float factor, int64_t n);
+typedef void (*tl_fn_clamp)(float *y, const float *x, float low, float high, int64_t n);
+/* w (and b) f32 [n] or NULL */
+typedef void (*tl_fn_rms_norm)(float *y, const float *x, const float *w, float eps, int64_t n);
+typedef void (*tl_fn_layer_norm)(float *y, const float *x, const float *w, const float *b, float eps, int64_t n);
+typedef void (*tl_fn_softmax)(float *y, const float *x, const float *mask, float scale, int64_t n);
+/* One head: x [d], angles [pairs][2] (cos, sin). */
+typedef void (*tl_fn_rope)(float *y, const float *x, const float *angles, int64_t pairs, int64_t d, tl_rope_mode mode);
+/* y[c * y_stride + r] = w row r . x column c for rows < n_rows, columns < n_cols. w rows w_stride bytes apart; x rows (prepared for the
+ * weight's kind: x32, x256, x13 or plain f32) x_stride bytes apart. */
+typedef void (*tl_fn_dot)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, int n_cols,
+                          int64_t k);
+/* The same for one packed panel: all TL_PANEL rows. */
+typedef void (*tl_fn_panel)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
+/* f16 rows of d to f32, rows stride bytes apart -> y [n][d] */
+typedef void (*tl_fn_from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d);
+/* s[t] = (q . k[t]) * scale in 16 lanes; keys [n][d] f32. */
+typedef void (*tl_fn_scores)(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale);
+/* In place: s[t] -> exp(s[t] - max), 0 where s[t] - max < -64, rounded to x13 if half; gives the sum of them, lane (t0 + t) mod 16, into *sum
+ * and the max into *max. */
+typedef void (*tl_fn_weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
+/* a[j] = sum over t ascending, from +0, of p[t] * values[t][j]; a [dv], values [n][dv] f32. */
+typedef void (*tl_fn_values)(float *a, const float *p, const float *values, int64_t n, int64_t dv);
+
+typedef struct tl_kernels {
+#define TL_KERNEL(name, type, entries) type name[entries];
+#include "backends/cpu/kernels.def"
+#undef TL_KERNEL
+} tl_kernels;
+
+typedef struct tl_level {
+    const char *name;
+    const struct tl_level *base; /* NULL: the lowest */
+    const char *(*lacks)(void);  /* NULL or why this CPU or build cannot run it */
+    const tl_kernels *kernels;   /* NULL: compiled without its flags */
+} tl_level;
+
+#define TL_LEVEL(id, text) extern const tl_level tl_level_##id;
+#include "backends/cpu/levels.def"
+#undef TL_LEVEL
+
+/* The level by name or, NULL, the best that this CPU has; NULL where unknown. */
+const tl_level *tl_level_find(const char *name);
+/* All slots of a level, inherited ones filled in. */
+void tl_level_flatten(const tl_level *l, tl_kernels *out);
+
+#endif

@@ -1,0 +1,52 @@
+/* level.c: the list of ISA levels, the choice among them, and inheritance between their tables. */
+#include <string.h>
+
+#include "backends/cpu/kernels.h"
+#include "backends/internal.h"
+
+typedef struct level_row {
+    const tl_level *level;
+    const char *name, *spec;
+} level_row;
+
+static const level_row rows[] = {
+#define TL_LEVEL(id, text) {&tl_level_##id, text, "cpu:isa=" text},
+#include "backends/cpu/levels.def"
+#undef TL_LEVEL
+};
+enum { N_LEVELS = sizeof rows / sizeof *rows };
+
+const char *tl_cpu_level_name(int i) {
+    return i >= 0 && i < N_LEVELS ? rows[i].name : NULL;
+}
+
+const char *tl_cpu_level_spec(int i) {
+    return i >= 0 && i < N_LEVELS ? rows[i].spec : NULL;
+}
+
+const char *tl_cpu_level_lacks(int i) {
+    const tl_level *l = rows[i].level;
+    return !l->kernels ? "this build lacks it" : l->lacks ? l->lacks() : NULL;
+}
+
+const tl_level *tl_level_find(const char *name) {
+    const tl_level *best = NULL;
+    for (int i = 0; i < N_LEVELS; i++)
+        if (name ? strcmp(rows[i].name, name) == 0 : !tl_cpu_level_lacks(i))
+            best = rows[i].level;
+    return best;
+}
+
+void tl_level_flatten(const tl_level *l, tl_kernels *out) {
+    memset(out, 0, sizeof *out);
+    for (; l; l = l->base) {
+        if (!l->kernels)
+            continue;
+#define TL_KERNEL(name, type, entries)                                                                                                     \
+    for (int i = 0; i < (entries); i++)                                                                                                    \
+        if (!out->name[i])                                                                                                                 \
+            out->name[i] = l->kernels->name[i];
+#include "backends/cpu/kernels.def"
+#undef TL_KERNEL
+    }
+}

@@ -1,0 +1,144 @@
+/* linear.c: the drivers of linear layers: *prep* prepares rows of x once (quantised, or rounded to 13 bits) for all layers that read them;
+ * *linear* cuts the weight rows into tiles and runs all columns of x against each, so that a tile's weights are read from memory once.
+ * No sum is ever cut. */
+#include <string.h>
+
+#include "backends/cpu/cpu.h"
+#include "ops/ops.h"
+
+enum { COLUMNS = 32 }; /* rows of x a pass over a tile's weights: their prepared form stays in L2 */
+
+cpu_prep tl_cpu_prep_of(tl_dtype weight) {
+    switch (tl_dtype_get(weight)->kind) {
+    case TL_KIND_SCALE: case TL_KIND_SCALE_MIN: return PREP_X32;
+    case TL_KIND_SUPER: case TL_KIND_SUPER_MIN: return PREP_X256;
+    case TL_KIND_HALF: return PREP_X13;
+    default: return PREP_NONE;
+    }
+}
+
+size_t tl_cpu_prep_bytes(cpu_prep kind, int64_t k) {
+    switch (kind) {
+    case PREP_X32: return (size_t)(k / 32) * sizeof(tl_x32);
+    case PREP_X256: return (size_t)(k / 256) * sizeof(tl_x256);
+    case PREP_X13: return (size_t)k * sizeof(float);
+    default: return 0;
+    }
+}
+
+/* ---- prep ---- */
+
+static int64_t prep_each(const cpu_step *s, const cpu_run *r, int64_t rows) {
+    return tl_cpu_tile_rows(r->cpu, rows, (double)tl_dim(s->node, -1) * (s->produce ? 8 : 3));
+}
+
+static int64_t prep_tiles(const cpu_step *s, const cpu_run *r) {
+    int64_t rows = tl_plan_rows(r->plan, s->node);
+    return rows <= 0 ? 0 : (rows + prep_each(s, r, rows) - 1) / prep_each(s, r, rows);
+}
+
+static void prep_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
+    int64_t rows = tl_plan_rows(r->plan, s->node), n = prep_each(s, r, rows), end = (tile + 1) * n < rows ? (tile + 1) * n : rows;
+    int64_t k = tl_dim(s->node, -1);
+    const tl_kernels *f = &r->cpu->kernels;
+    for (int64_t row = tile * n; row < end; row++) {
+        const float *x = scratch;
+        void *out = (char *)s->address + (size_t)row * s->prep_row;
+        if (s->produce)
+            tl_cpu_row(r->cpu, s->node, row, scratch);
+        else
+            x = tl_row(s->node, row);
+        if (s->prep == PREP_X32)
+            f->quantize_x32[0](x, k, out);
+        else if (s->prep == PREP_X256)
+            f->quantize_x256[0](x, k, out);
+        else
+            f->round_x13[0](out, x, k);
+    }
+}
+
+const cpu_driver cpu_driver_prep = {"prep", prep_tiles, prep_run};
+
+/* ---- linear ---- */
+
+bool tl_cpu_linear_fits(const tl_cpu *cpu, const tl_tensor *linear) {
+    const tl_tensor *w = linear->src[1], *x = linear->src[0];
+    if (w->layout && (w->layout != tl_cpu_layout_of(w->dtype) || !cpu->kernels.panel[w->dtype]))
+        return false;
+    if (!w->layout && !cpu->kernels.dot[w->dtype])
+        return false;
+    /* plain f32 rows are read in place, a fixed distance apart */
+    return tl_cpu_prep_of(w->dtype) != PREP_NONE || (x->dtype == TL_F32 && tl_dense(x));
+}
+
+size_t tl_cpu_linear_scratch(const tl_tensor *linear) {
+    (void)linear;
+    return COLUMNS * TL_PANEL * sizeof(float);
+}
+
+/* Panels a tile: about 64 KiB of weights, but enough tiles for all threads. */
+static int64_t panels_each(const cpu_step *s, const cpu_run *r, int64_t panels) {
+    const tl_tensor *w = s->linear->src[1];
+    const tl_dtype_info *d = tl_dtype_get(w->dtype);
+    int64_t bytes = tl_dim(w, 1) / d->block * d->block_bytes * TL_PANEL, most = bytes >= 65536 ? 1 : 65536 / bytes;
+    int64_t even = (panels + r->cpu->threads * 4 - 1) / (r->cpu->threads * 4);
+    double work = (double)tl_dim(w, 1) * TL_PANEL * (double)tl_plan_rows(r->plan, s->node);
+    int64_t least = (int64_t)(20000.0 / work) + 1;
+    int64_t n = even < most ? even : most;
+    return n > least ? n : least;
+}
+
+static int64_t panel_count(const cpu_step *s) {
+    return (tl_dim(s->linear->src[1], 0) + TL_PANEL - 1) / TL_PANEL;
+}
+
+static int64_t linear_tiles(const cpu_step *s, const cpu_run *r) {
+    if (tl_plan_rows(r->plan, s->node) <= 0)
+        return 0;
+    int64_t panels = panel_count(s), each = panels_each(s, r, panels);
+    return (panels + each - 1) / each;
+}
+
+/* y [columns][TL_PANEL] + bias + residual -> rows of the output. */
+static void store(const cpu_step *s, const float *y, int64_t panel, int64_t column0, int columns, int n_rows) {
+    const tl_tensor *bias = s->linear->n_src > 2 ? s->linear->src[2] : NULL;
+    int64_t j0 = panel * TL_PANEL;
+    const float *b = bias ? (const float *)tl_data(bias) + j0 : NULL;
+    for (int c = 0; c < columns; c++) {
+        float *out = (float *)tl_row(s->node, column0 + c) + j0;
+        const float *add = s->residual ? (const float *)tl_row(s->residual, column0 + c) + j0 : NULL;
+        for (int j = 0; j < n_rows; j++) {
+            float v = y[c * TL_PANEL + j];
+            if (b)
+                v += b[j];
+            if (add)
+                v += add[j];
+            out[j] = v;
+        }
+    }
+}
+
+static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
+    const tl_tensor *w = s->linear->src[1], *x = s->linear->src[0];
+    const tl_kernels *f = &r->cpu->kernels;
+    int64_t panels = panel_count(s), each = panels_each(s, r, panels), end = (tile + 1) * each < panels ? (tile + 1) * each : panels;
+    int64_t columns = tl_plan_rows(r->plan, s->node), k = tl_dim(w, 1), n = tl_dim(w, 0);
+    const char *rows = s->prep == PREP_NONE ? tl_data(x) : s->address;
+    size_t row_bytes = s->prep == PREP_NONE ? (size_t)k * sizeof(float) : s->prep_row;
+    size_t panel_bytes = w->layout ? tl_bytes(w) / (size_t)panels : 0;
+    float *y = scratch;
+    for (int64_t c0 = 0; c0 < columns; c0 += COLUMNS) {
+        int n_cols = columns - c0 < COLUMNS ? (int)(columns - c0) : COLUMNS;
+        const char *xs = rows + (size_t)c0 * row_bytes;
+        for (int64_t panel = tile * each; panel < end; panel++) {
+            int n_rows = n - panel * TL_PANEL < TL_PANEL ? (int)(n - panel * TL_PANEL) : TL_PANEL;
+            if (w->layout)
+                f->panel[w->dtype](y, TL_PANEL, (const char *)tl_data(w) + (size_t)panel * panel_bytes, xs, row_bytes, n_cols, k);
+            else
+                f->dot[w->dtype](y, TL_PANEL, tl_row(w, panel * TL_PANEL), (size_t)w->stride[0], n_rows, xs, row_bytes, n_cols, k);
+            store(s, y, panel, c0, n_cols, n_rows);
+        }
+    }
+}
+
+const cpu_driver cpu_driver_linear = {"linear", linear_tiles, linear_run};

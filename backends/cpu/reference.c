@@ -1,0 +1,24 @@
+/* reference.c: the driver for nodes without a faster one: the op's reference over tiles of work rows. Complete by construction. */
+#include "backends/cpu/cpu.h"
+
+static int64_t tile_rows(const cpu_step *s, const cpu_run *r, int64_t rows) {
+    tl_cost c = {0, 0, 0};
+    if (s->node->op->cost)
+        s->node->op->cost(s->node, rows, &c);
+    return tl_cpu_tile_rows(r->cpu, rows, rows > 0 ? (c.ops + (c.read + c.written) / 4) / (double)rows : 0);
+}
+
+static int64_t tiles(const cpu_step *s, const cpu_run *r) {
+    int64_t rows = tl_plan_work(r->plan, s->node);
+    if (rows <= 0)
+        return 0;
+    int64_t each = tile_rows(s, r, rows);
+    return (rows + each - 1) / each;
+}
+
+static void run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
+    int64_t rows = tl_plan_work(r->plan, s->node), each = tile_rows(s, r, rows), row0 = tile * each, row1 = row0 + each;
+    s->node->op->ref(s->node, row0, row1 < rows ? row1 : rows, scratch);
+}
+
+const cpu_driver cpu_driver_reference = {"reference", tiles, run};
