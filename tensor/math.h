@@ -124,13 +124,14 @@ static inline float tl_logf(float x) {
     return x >= 0.0f ? y : tl_real(TL_NAN_BITS);
 }
 
-/* Hyperbolic tangent, error below 2 ulp: an odd polynomial (Cephes) below 0.625, else 1 - 2 / (e^(2|x|) + 1). */
+/* Hyperbolic tangent, error below 2 ulp: an odd polynomial (Cephes) below 0.625, else 1 - 2 / (e^(2|x|) + 1). The sign is set last,
+ * because the polynomial would give +0 for -0. */
 static inline float tl_tanhf(float x) {
     float a = tl_absf(x), z = x * x;
     float s = 2.0f / (tl_expf(a + a) + 1.0f);
     float p = ((((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z -
                3.33332819422e-1f) * z * x + x;
-    return a < 0.625f ? p : tl_signf(1.0f - s, x);
+    return tl_signf(a < 0.625f ? p : 1.0f - s, x);
 }
 
 /* Error function, error below 2 ulp. Below 1: x + x P(x^2). Above: 1 - e^Q(|x|), Q fitted to log erfc on [1, 4], where an error
@@ -155,8 +156,8 @@ static inline float tl_gelu_erff(float x) {
 /* The far part of the reduction below, for finite |x| > 2^20 (math.c): x - n pi/2 with n the nearest integer, n mod 4 in *quadrant. */
 double tl_reduce_far(double x, uint64_t *quadrant);
 
-/* Sine and cosine in double for every finite x, error below 2^-52; NaN for inf and NaN. Up to 2^20, n pi/2 is taken off in three
- * pieces, of which the first two have 33 bits (exact products); on [-pi/4, pi/4] the polynomials have fdlibm's coefficients. */
+/* Sine and cosine in double for every finite x, error below 2^-52 up to 2^20 and 2^-51 beyond; NaN for inf and NaN. Up to 2^20, n pi/2
+ * is taken off in three pieces, of which the first two have 33 bits (exact products); on [-pi/4, pi/4] the polynomials have fdlibm's coefficients. */
 static inline void tl_sincos(double x, double *sine, double *cosine) {
     double t = x * 0x1.45f306dc9c883p-1 + 0x1.8p+52;
     double n = t - 0x1.8p+52;
@@ -171,6 +172,7 @@ static inline void tl_sincos(double x, double *sine, double *cosine) {
     double c = 1.0 - (0.5 * z - z * z * (4.16666666666666019037e-02 + z * (-1.38888888888741095749e-03 +
                z * (2.48015872894767294178e-05 + z * (-2.75573143513906633035e-07 + z * (2.08757232129817482790e-09 +
                z * -1.13596475577881948265e-11))))));
+    s = r == 0.0 ? r : s; /* keeps -0 */
     double odd = k & 1 ? c : s, even = k & 1 ? s : c;
     *sine = k & 2 ? -odd : odd;
     *cosine = (k + 1) & 2 ? -even : even;
