@@ -270,9 +270,9 @@ static tl_status check_version(tl_graph *g, const tl_op *op, const tl_tensor *sr
     const tl_write_entry *w = find_write(g, src->base);
     if (!w || w->version == src->version)
         return TL_OK;
-    char a[160], b[160];
-    return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is the state from before its write by %s (#%d); use the handle that the write returned", op->name,
-                         tl_describe(src, a, sizeof a), tl_describe(w->writer, b, sizeof b), w->writer->id);
+    char a[160];
+    return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is the state from before its write by #%d %s; use the handle that the write returned", op->name,
+                         tl_describe(src, a, sizeof a), w->writer->id, w->writer->op->name);
 }
 
 /* Counts a write of root by node. */
