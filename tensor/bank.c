@@ -148,6 +148,22 @@ tl_status tl_bank_add(tl_bank *b, const char *name, tl_dtype dtype, int rank, co
     return TL_OK;
 }
 
+tl_status tl_bank_declare(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const tl_layout *layout, tl_tensor **out,
+                          tl_error *err) {
+    tl_tensor *t = NULL;
+    if (out)
+        *out = NULL;
+    tl_status s = enter(b, "tl_bank_declare", name, dtype, rank, shape, &t, err);
+    if (s)
+        return s;
+    t->layout = layout;
+    t->mark |= TL_MARK_STATE;
+    b->bytes += tl_bytes(t);
+    if (out)
+        *out = t;
+    return TL_OK;
+}
+
 tl_status tl_bank_wrap(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const void *data, bool writable,
                        tl_tensor **out, tl_error *err) {
     tl_tensor *t = NULL;

@@ -293,11 +293,14 @@ TL_API tl_status tl_bank_add(tl_bank *b, const char *name, tl_dtype dtype, int r
 /* The same over memory of the caller's, which must outlive the bank; host backends only; never written unless writable. */
 TL_API tl_status tl_bank_wrap(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const void *data, bool writable,
                               tl_tensor **out, tl_error *err);
+/* A tensor without memory, for forecasts: graphs may be built and forecast on it, not run. */
+TL_API tl_status tl_bank_declare(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const tl_layout *layout,
+                                 tl_tensor **out, tl_error *err);
 /* By name; NULL where absent. */
 TL_API tl_tensor *tl_bank_find(const tl_bank *b, const char *name);
 TL_API int tl_bank_count(const tl_bank *b);
 TL_API tl_tensor *tl_bank_tensor(const tl_bank *b, int i);
-/* Bytes allocated by the bank (wrapped memory apart). */
+/* Bytes of the bank's tensors: allocated or declared; wrapped memory apart. */
 TL_API size_t tl_bank_bytes(const tl_bank *b);
 
 /* ---- plans ------------------------------------------------------------------------------------------------------------- */
