@@ -1,5 +1,6 @@
 /* cases_internal.h: the frame behind cases.h: the list of cases, one case built on one backend, and its results step by step. Who writes
- * cases needs only cases.h; this is for cases.c, cases_fill.c, cases_run.c and check_backends.c. */
+ * cases needs only cases.h; this is for cases.c, cases_env.c, cases_fill.c,
+ * cases_run.c and the programs on top of them. */
 #ifndef TALLY_TESTS_CASES_INTERNAL_H
 #define TALLY_TESTS_CASES_INTERNAL_H
 
@@ -33,9 +34,9 @@ bool case_generate(tl_dtype dtype, void *dst, int64_t n, int64_t row, case_fill 
 /* Every NaN of n elements becomes the one NaN that counts: 0x7FC00000 and its like; in blocks, scales that are NaN. */
 void case_canonical(tl_dtype dtype, void *data, int64_t n);
 
-/* ---- a case on a backend (cases.c) ---- */
+/* ---- a case on a backend (cases_env.c) ---- */
 
-enum { CASE_MAX_TENSORS = 16, CASE_MAX_STEPS = 7, CASE_MAX_TRAIL = 256, CASE_WHY = 1024 };
+enum { CASE_MAX_TENSORS = 16, CASE_MAX_STEPS = 7, CASE_MAX_TRAIL = 1024, CASE_WHY = 1024 };
 
 typedef struct case_slot { tl_tensor *t; uint8_t *data; size_t bytes; } case_slot; /* data: what it holds at first */
 
