@@ -156,8 +156,9 @@ static inline float tl_gelu_erff(float x) {
 /* The far part of the reduction below, for finite |x| > 2^20 (math.c): x - n pi/2 with n the nearest integer, n mod 4 in *quadrant. */
 double tl_reduce_far(double x, uint64_t *quadrant);
 
-/* Sine and cosine in double for every finite x, error below 2^-52 up to 2^20 and 2^-51 beyond; NaN for inf and NaN. Up to 2^20, n pi/2
- * is taken off in three pieces, of which the first two have 33 bits (exact products); on [-pi/4, pi/4] the polynomials have fdlibm's coefficients. */
+/* Sine and cosine in double for every finite x, error below 2^-52 up to 2^20 and 2^-51 beyond; NaN for inf and NaN. Up to 2^20,
+ * n pi/2 is taken off in three pieces, of which the first two have 33 bits (exact products); on [-pi/4, pi/4] the polynomials have
+ * fdlibm's coefficients. */
 static inline void tl_sincos(double x, double *sine, double *cosine) {
     double t = x * 0x1.45f306dc9c883p-1 + 0x1.8p+52;
     double n = t - 0x1.8p+52;
