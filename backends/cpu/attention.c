@@ -183,4 +183,4 @@ static void run(const cpu_step *step, const cpu_run *r, int64_t tile, void *scra
             finish(t, &w, (i - i0) * s.group + h, i, kv_head * s.group + h);
 }
 
-const cpu_driver cpu_driver_attention = {"attention", tiles, run};
+const cpu_driver tl_cpu_driver_attention = {"attention", tiles, run};

@@ -54,7 +54,7 @@ typedef struct cpu_program {
     int n, cap;
 } cpu_program;
 
-extern const cpu_driver cpu_driver_reference, cpu_driver_rows, cpu_driver_prep, cpu_driver_linear, cpu_driver_attention;
+extern const cpu_driver tl_cpu_driver_reference, tl_cpu_driver_rows, tl_cpu_driver_prep, tl_cpu_driver_linear, tl_cpu_driver_attention;
 
 /* lower.c */
 tl_status tl_cpu_compile(tl_backend *be, tl_plan *p, tl_error *err);

@@ -17,7 +17,7 @@ static void run_tile(void *arg, int64_t tile, int worker) {
 static void add_cost(tl_plan_step *out, const cpu_step *s, const cpu_run *r) {
     tl_cost c = {0, 0, 0};
     const tl_tensor *node = s->linear ? s->linear : s->node;
-    if (s->driver == &cpu_driver_prep) {
+    if (s->driver == &tl_cpu_driver_prep) {
         double bytes = (double)tl_plan_rows(r->plan, node) * (double)tl_dim(node, -1) * 4;
         c = (tl_cost){bytes, bytes, (double)tl_plan_rows(r->plan, node) * (double)s->prep_row};
     } else if (node->op->cost) {
@@ -34,7 +34,7 @@ tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err) {
     for (int i = 0; i < prog->n; i++) {
         cpu_step *s = &prog->steps[i];
         double start = p->options.profile ? tl_now() : 0;
-        tl_status status = s->driver == &cpu_driver_prep ? TL_OK : tl_plan_check_late(p, s->node, err);
+        tl_status status = s->driver == &tl_cpu_driver_prep ? TL_OK : tl_plan_check_late(p, s->node, err);
         if (status)
             return status;
         if (s->buffer >= 0 && !s->address)
@@ -50,7 +50,7 @@ tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err) {
             p->steps[i].seconds += tl_now() - start;
             add_cost(&p->steps[i], s, &job.run);
         }
-        if (p->options.probe && s->driver != &cpu_driver_prep)
+        if (p->options.probe && s->driver != &tl_cpu_driver_prep)
             p->options.probe(p->options.probe_ctx, p, s->node);
     }
     return tl_plan_cancelled(p) ? TL_CANCELLED : TL_OK;

@@ -57,7 +57,7 @@ static void prep_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *sc
     }
 }
 
-const cpu_driver cpu_driver_prep = {"prep", prep_tiles, prep_run};
+const cpu_driver tl_cpu_driver_prep = {"prep", prep_tiles, prep_run};
 
 /* ---- linear ---- */
 
@@ -141,4 +141,4 @@ static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *
     }
 }
 
-const cpu_driver cpu_driver_linear = {"linear", linear_tiles, linear_run};
+const cpu_driver tl_cpu_driver_linear = {"linear", linear_tiles, linear_run};

@@ -172,9 +172,9 @@ static int64_t most_tiles(const lowering *l, const cpu_step *s) {
 static tl_status add_prep(lowering *l, const tl_tensor *x, cpu_prep kind, int handle, bool produce) {
     static const char *const names[] = {"none", "quantize_x32", "quantize_x256", "round_x13"};
     for (int i = 0; i < l->prog->n; i++)
-        if (l->prog->steps[i].driver == &cpu_driver_prep && l->prog->steps[i].buffer == handle)
+        if (l->prog->steps[i].driver == &tl_cpu_driver_prep && l->prog->steps[i].buffer == handle)
             return TL_OK;
-    cpu_step s = {.driver = &cpu_driver_prep, .kernel = names[kind], .node = x, .prep = kind, .buffer = handle,
+    cpu_step s = {.driver = &tl_cpu_driver_prep, .kernel = names[kind], .node = x, .prep = kind, .buffer = handle,
                   .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1)), .produce = produce};
     double rows = (double)tl_rows(x), bytes = rows * (double)tl_dim(x, -1) * 4;
     tl_cost c = {bytes, bytes, rows * (double)s.prep_row};
@@ -191,7 +191,7 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
         if (s)
             return s;
     }
-    cpu_step s = {.driver = &cpu_driver_linear, .kernel = w->layout ? w->layout->name : "dot", .node = node, .linear = lin, .residual = residual,
+    cpu_step s = {.driver = &tl_cpu_driver_linear, .kernel = w->layout ? w->layout->name : "dot", .node = node, .linear = lin, .residual = residual,
                   .prep = kind, .buffer = kind == PREP_NONE ? -1 : n->prep, .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1))};
     tl_cost c;
     cost_at_most(lin, &c);
@@ -206,14 +206,14 @@ static tl_status add_node(lowering *l, int time) {
         return add_linear(l, l->notes[time].taken, t, t->src[t->src[0] == l->notes[time].taken]);
     if (is_linear(l, t))
         return add_linear(l, t, t, NULL);
-    cpu_step s = {.driver = &cpu_driver_reference, .kernel = "reference", .node = t, .buffer = -1};
+    cpu_step s = {.driver = &tl_cpu_driver_reference, .kernel = "reference", .node = t, .buffer = -1};
     size_t scratch = t->op->scratch ? t->op->scratch(t) : 0;
     if (!l->cpu->reference && t->op->id == TL_OP_ATTENTION && tl_cpu_attention_fits(t)) {
-        s.driver = &cpu_driver_attention;
+        s.driver = &tl_cpu_driver_attention;
         s.kernel = l->cpu->level->name;
         scratch = tl_cpu_attention_scratch(t);
     } else if (!l->cpu->reference && tl_cpu_rows_fit(t)) {
-        s.driver = &cpu_driver_rows;
+        s.driver = &tl_cpu_driver_rows;
         s.kernel = l->cpu->level->name;
     }
     tl_cost c;

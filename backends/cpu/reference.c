@@ -21,4 +21,4 @@ static void run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch
     s->node->op->ref(s->node, row0, row1 < rows ? row1 : rows, scratch);
 }
 
-const cpu_driver cpu_driver_reference = {"reference", tiles, run};
+const cpu_driver tl_cpu_driver_reference = {"reference", tiles, run};

@@ -116,4 +116,4 @@ static void run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch
         tl_cpu_row(r->cpu, s->node, row, tl_row(s->node, row));
 }
 
-const cpu_driver cpu_driver_rows = {"rows", tiles, run};
+const cpu_driver tl_cpu_driver_rows = {"rows", tiles, run};
