@@ -116,7 +116,7 @@ tl_status tl_attention_check(const tl_tensor *out, const tl_plan *p, tl_error *e
         if (bias && span[2] > span[1] && span[2] > bias->shape[2])
             return tl_fail(err, TL_ERR_RANGE, "attention: query %lld sees keys to %d, but the bias has %lld", (long long)i, (int)span[2],
                            (long long)bias->shape[2]);
-        for (int64_t t = span[1] / TL_ATTENTION_PAGE; pages && t * TL_ATTENTION_PAGE < span[2]; t++) {
+        for (int64_t t = span[1] / TL_ATTENTION_PAGE; pages && span[2] > span[1] && t * TL_ATTENTION_PAGE < span[2]; t++) {
             int32_t page = ((const int32_t *)tl_row(pages, span[0]))[t];
             if (page < 0 || page >= rows / TL_ATTENTION_PAGE)
                 return tl_fail(err, TL_ERR_RANGE,
