@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -287,7 +288,8 @@ END_TEST
 
 START_TEST(failing_map_is_out_of_memory_and_loses_no_descriptor) {
     write_file("file", "x", 1);
-    for (int i = 0; i < 5000; i++) { /* more than a process may have open */
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, 64}), 0);
+    for (int i = 0; i < 100; i++) { /* more than may now be open */
         tl_map m;
         tl_alloc_fail_at(0, false);
         ck_assert_int_eq(tl_map_open(&m, in_dir("file"), NULL), TL_ERR_MEMORY);
