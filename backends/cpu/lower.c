@@ -73,9 +73,10 @@ static void find_residuals(lowering *l) {
             l->notes[at].elided = true;
             l->notes[at].runs_at = time;
             tl_plan_elide(l->plan, lin);
+            /* what the product reads must last to the step that runs it; past it where the sum would else be written over it in place */
             for (int i = 0; i < lin->n_src; i++)
                 if (lin->src[i])
-                    tl_plan_extend(l->plan, lin->src[i], time);
+                    tl_plan_extend(l->plan, lin->src[i], lin->src[i]->base == other->base ? time + 1 : time);
         }
     }
 }
