@@ -212,7 +212,8 @@ static int transformer(tl_interval *v, int layers, size_t n, size_t dim, size_t 
 /* At the time of writing every one of them meets the bound exactly. */
 START_TEST(transformers_come_near_the_bound) {
     static tl_interval v[32 * 14 + 8];
-    static const size_t shapes[][3] = {{576, 192, 1536}, {2048, 256, 5632}, {2048, 512, 8192}, {4096, 1024, 14336}, {896, 128, 4864}, {64, 64, 172}};
+    static const size_t shapes[][3] = {{576, 192, 1536}, {2048, 256, 5632}, {2048, 512, 8192}, {4096, 1024, 14336},
+                                       {896, 128, 4864}, {64, 64, 172}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         for (size_t n = 1; n <= 512; n *= 8) {
             size_t total;

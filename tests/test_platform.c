@@ -1,5 +1,5 @@
 /* test_platform.c: the allocator and its failure hook, file maps and their messages, what the machine is said to have (against made-up
- * copies of Linux's /sys and /proc), threads, and the float environment. */
+ * copies of Linux's /sys and /proc), and threads. */
 #if defined(__APPLE__)
 #define _DARWIN_C_SOURCE 1
 #else
@@ -7,7 +7,6 @@
 #endif
 #include "tests/suite.h"
 
-#include <fenv.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -517,71 +516,6 @@ START_TEST(thread_objects_that_get_no_memory_are_null) {
 }
 END_TEST
 
-/* ---- float environment ----------------------------------------------------------------------------------------------------- */
-
-static float tiny_product(void) {
-    volatile float a = 0x1p-100f, b = 0x1p-40f; /* 2^-140: a denormal */
-    return a * b;
-}
-
-static float one_third(void) {
-    volatile float a = 1, b = 3;
-    return a / b;
-}
-
-START_TEST(this_build_computes_as_the_reference_demands) {
-    const char *wrong = tl_float_check();
-    ck_assert_msg(wrong == NULL, "%s", wrong ? wrong : "");
-}
-END_TEST
-
-START_TEST(enter_rounds_to_nearest_and_leave_restores_the_caller) {
-    static const int modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO, FE_TONEAREST};
-    float nearest = one_third();
-    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
-        ck_assert_int_eq(fesetround(modes[i]), 0);
-        float before = one_third();
-        uint64_t saved = tl_float_enter();
-        float inside = one_third();
-        const char *wrong = tl_float_check();
-        tl_float_leave(saved);
-        float after = one_third();
-        int mode = fegetround();
-        fesetround(FE_TONEAREST);
-        ck_assert_ptr_null(wrong);
-        ck_assert_int_eq(memcmp(&inside, &nearest, 4), 0);
-        ck_assert_int_eq(memcmp(&after, &before, 4), 0);
-        ck_assert_int_eq(mode, modes[i]);
-    }
-}
-END_TEST
-
-START_TEST(enter_keeps_denormals_and_leave_restores_flushing) {
-    ck_assert(tiny_product() > 0); /* the mode a program starts with */
-#if !defined(__SSE2__) && !defined(__aarch64__)
-    SKIP("no mode that flushes denormals is known for this processor");
-#else
-    uint64_t first = tl_float_enter();
-#if defined(__SSE2__)
-    tl_float_leave(0x1F80 | 0x8040);
-#else
-    tl_float_leave((uint64_t)1 << 24);
-#endif
-    float before = tiny_product();
-    uint64_t saved = tl_float_enter();
-    float inside = tiny_product();
-    tl_float_leave(saved);
-    const char *wrong = tl_float_check(); /* must not be misled by the caller's mode */
-    float after = tiny_product();
-    tl_float_leave(first);
-    ck_assert_int_eq(memcmp(&before, &(float){0}, 4), 0);
-    ck_assert_int_eq(memcmp(&inside, &(uint32_t){0x200}, 4), 0);
-    ck_assert_int_eq(memcmp(&after, &(float){0}, 4), 0);
-    ck_assert_ptr_null(wrong);
-#endif
-}
-END_TEST
-
 static Suite *platform_suite(void) {
     Suite *s = suite_create("platform");
     TCase *memory = tcase_create("memory");
@@ -613,11 +547,7 @@ static Suite *platform_suite(void) {
     TCase *threads = tcase_create("threads");
     tcase_add_test(threads, threads_take_turns_through_lock_and_condition);
     tcase_add_test(threads, thread_objects_that_get_no_memory_are_null);
-    TCase *floats = tcase_create("floats");
-    tcase_add_test(floats, this_build_computes_as_the_reference_demands);
-    tcase_add_test(floats, enter_rounds_to_nearest_and_leave_restores_the_caller);
-    tcase_add_test(floats, enter_keeps_denormals_and_leave_restores_flushing);
-    TCase *all[] = {memory, files, machine, threads, floats};
+    TCase *all[] = {memory, files, machine, threads};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         tcase_set_timeout(all[i], 60);
         suite_add_tcase(s, all[i]);
