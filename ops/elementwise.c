@@ -31,7 +31,8 @@ static tl_status infer_binary(tl_graph *g, tl_tensor *out) {
 
 static void broadcast_error(tl_graph *g, const char *op, const tl_tensor *a, const tl_tensor *b, const char *why) {
     char as[160], bs[160];
-    tl_graph_fail(g, TL_ERR_USAGE, "%s: %s and %s do not broadcast: %s", op, tl_describe(a, as, sizeof as), tl_describe(b, bs, sizeof bs), why);
+    tl_graph_fail(g, TL_ERR_USAGE, "%s: %s and %s do not broadcast: %s", op, tl_describe(a, as, sizeof as), tl_describe(b, bs, sizeof bs),
+                  why);
 }
 
 /* The common shape of a and b, counted from the last axis; false, and the graph has failed, where there is none. */

@@ -34,7 +34,8 @@ static tl_status check_ids(const tl_tensor *out, const tl_tensor *ids, const tl_
         if (rows < of->shape[0])
             return tl_fail(err, TL_ERR_RANGE, "%s: id %d at position %lld of %s is outside the first %lld rows of %s, which are in use now",
                            out->op->name, (int)id[i], (long long)i, is, (long long)rows, os);
-        return tl_fail(err, TL_ERR_RANGE, "%s: id %d at position %lld of %s is outside %s", out->op->name, (int)id[i], (long long)i, is, os);
+        return tl_fail(err, TL_ERR_RANGE, "%s: id %d at position %lld of %s is outside %s", out->op->name, (int)id[i], (long long)i, is,
+                       os);
     }
     return TL_OK;
 }
@@ -184,8 +185,8 @@ static tl_status repeated(const tl_tensor *out, int64_t i, tl_error *err) {
     char rs[160], ss[160];
     while (row[first] != row[i])
         first++;
-    return tl_fail(err, TL_ERR_RANGE, "set_rows: row %d stands at positions %lld and %lld of %s; a row of %s may be written once", (int)row[i],
-                   (long long)first, (long long)i, tl_describe(rows, rs, sizeof rs), tl_describe(out->src[0], ss, sizeof ss));
+    return tl_fail(err, TL_ERR_RANGE, "set_rows: row %d stands at positions %lld and %lld of %s; a row of %s may be written once",
+                   (int)row[i], (long long)first, (long long)i, tl_describe(rows, rs, sizeof rs), tl_describe(out->src[0], ss, sizeof ss));
 }
 
 /* In range, and all different: mostly they ascend, which shows it at once; few are compared in pairs, many by a map of the state's rows. */

@@ -82,8 +82,8 @@ static tl_tensor *readable(tl_graph *g, const tl_op *op, int i, tl_tensor *x, in
             once = once && (x->shape[k] == 1 || x->stride[k] > 0);
         if (!x->layout && tl_row_dense(x) && once)
             return x;
-        tl_graph_fail(g, TL_ERR_USAGE, "%s: state %s is written where it lies, so its rows must be dense, not packed, not repeated", op->name,
-                      tl_describe(x, text, sizeof text));
+        tl_graph_fail(g, TL_ERR_USAGE, "%s: state %s is written where it lies, so its rows must be dense, not packed, not repeated",
+                      op->name, tl_describe(x, text, sizeof text));
         return NULL;
     }
     if (x->layout && !(op->flags & TL_OP_PACKED && i == packed_source(op)))

@@ -116,7 +116,7 @@ typedef enum tl_rope_mode { TL_ROPE_INTERLEAVED, TL_ROPE_HALVES } tl_rope_mode;
 /* x [n, h, d], angles [n, pairs, 2], 2 pairs <= d -> [n, h, d]. Pair p is (2p, 2p + 1) or (p, p + pairs); dims from 2 pairs on stay. */
 TL_API tl_tensor *tl_rope(tl_graph *g, tl_tensor *x, tl_tensor *angles, tl_rope_mode mode);
 
-/* ---- products ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- products ------------------------------------------------------------------------------------------------------------------ */
 
 /* x [.., k], w [n, k] (any float or block type, packed or not), bias [n] f32 or NULL -> [.., n]. */
 TL_API tl_tensor *tl_linear(tl_graph *g, tl_tensor *x, tl_tensor *w, tl_tensor *bias);
@@ -131,7 +131,7 @@ TL_API tl_tensor *tl_attention(tl_graph *g, tl_tensor *q, tl_tensor *k, tl_tenso
                                tl_tensor *sinks, float scale, float cap);
 enum { TL_ATTENTION_CHUNK = 256, TL_ATTENTION_PAGE = 64 };
 
-/* ---- rows by number -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- rows by number ------------------------------------------------------------------------------------------------------------ */
 
 /* table [v, d] of any type (packed or not), ids [n] -> [n, d] f32. Ids out of range refuse the run. */
 TL_API tl_tensor *tl_embed(tl_graph *g, tl_tensor *table, tl_tensor *ids);
@@ -144,7 +144,7 @@ TL_API tl_tensor *tl_set_rows(tl_graph *g, tl_tensor *state, tl_tensor *rows, tl
 /* state [..] = x [..] (same shape; x f32 or the state's type) -> the state after the write. */
 TL_API tl_tensor *tl_assign(tl_graph *g, tl_tensor *state, tl_tensor *x);
 
-/* ---- parameters, as a backend sees them in tl_tensor.params ------------------------------------------------------------------------------------ */
+/* ---- parameters, as a backend sees them in tl_tensor.params -------------------------------------------------------------------- */
 
 typedef struct tl_scale_params { float factor; } tl_scale_params;
 typedef struct tl_clamp_params { float low, high; } tl_clamp_params;
@@ -153,10 +153,12 @@ typedef struct tl_softmax_params { float scale; } tl_softmax_params;
 typedef struct tl_topk_params { int64_t k; bool ids; } tl_topk_params;
 typedef struct tl_concat_params { int axis; } tl_concat_params;
 typedef struct tl_cast_params { tl_dtype dtype; } tl_cast_params;
-typedef struct tl_reshape_params { int rank, size; int64_t shape[TL_MAX_RANK]; } tl_reshape_params; /* and broadcast; size: what axis 0 follows, 0: as x */
+/* Also of broadcast. size: the named size that axis 0 follows, 0: as x. */
+typedef struct tl_reshape_params { int rank, size; int64_t shape[TL_MAX_RANK]; } tl_reshape_params;
 typedef struct tl_permute_params { int axes[TL_MAX_RANK]; } tl_permute_params;
 typedef struct tl_slice_params { int axis; int64_t start, length, step; } tl_slice_params;
-typedef struct tl_rope_angles_params { int pairs; double magnitude; bool sectioned; double freq_section[]; } tl_rope_angles_params; /* freq [pairs], then section [pairs] */
+/* freq_section: freq [pairs], then section [pairs] */
+typedef struct tl_rope_angles_params { int pairs; double magnitude; bool sectioned; double freq_section[]; } tl_rope_angles_params;
 typedef struct tl_rope_params { tl_rope_mode mode; } tl_rope_params;
 typedef struct tl_attention_params { float scale, cap; } tl_attention_params;
 
