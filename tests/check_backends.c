@@ -168,21 +168,14 @@ static bool graph_has_op(const tl_graph *g, int op) {
     return false;
 }
 
-/* A backend that packs is allowed to be needed for that: only then does a graph hold an unpack. */
-static bool uses_its_op(const fleet *f, const case_item *item, char *why) {
-    case_live c;
+/* Whether the case puts a node of its op into its graph on some backend: an unpack stands only where weights are packed. */
+static bool uses_its_op(const fleet *f, const case_item *item) {
     bool found = false;
     for (int i = 0; i < f->n && !found; i++) {
-        if (!case_open(&c, item, f->member[i].be, true)) {
-            snprintf(why, CASE_WHY, "%s on %s: %.800s", item->name, f->member[i].spec, c.why);
-            case_close(&c);
-            return false;
-        }
-        found = graph_has_op(c.env.g, item->op);
+        case_live c;
+        found = case_open(&c, item, f->member[i].be, true) && graph_has_op(c.env.g, item->op);
         case_close(&c);
     }
-    if (!found)
-        snprintf(why, CASE_WHY, "the graph of %s has no node of its op", item->name);
     return found;
 }
 
@@ -194,12 +187,17 @@ START_TEST(every_op_gives_the_same_bits_everywhere) {
     ck_assert_msg(ok, "%s", l.error);
     ok = open_fleet(&f, NULL);
     ck_assert_msg(ok, "%s", f.why);
-    for (int i = 0; i < l.n && ok; i++)
-        if (l.items[i].op == _i)
-            ok = uses_its_op(&f, &l.items[i], why) && check_item(&f, &l.items[i], why);
+    bool used = false;
+    for (int i = 0; i < l.n && ok; i++) {
+        if (l.items[i].op != _i)
+            continue;
+        ok = check_item(&f, &l.items[i], why);
+        used = used || uses_its_op(&f, &l.items[i]);
+    }
     close_fleet(&f);
     cases_drop(&l);
     ck_assert_msg(ok, "%s", why);
+    ck_assert_msg(used, "no case of %s has a node of it", tl_op_get(_i)->name);
 }
 END_TEST
 
