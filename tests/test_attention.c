@@ -1,5 +1,5 @@
-/* test_attention.c: attention: values by hand, the stated arithmetic to the last bit written a second time, distance from plain double loops,
- * where keys lie and which are never read, and every message of builder and run. */
+/* test_attention.c: attention: values by hand, the stated arithmetic to the last bit written a second time, distance from plain double
+ * loops, where keys lie and which are never read, and every message of builder and run. */
 #include <math.h>
 
 #include "tensor/math.h"

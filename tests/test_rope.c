@@ -1,4 +1,5 @@
-/* test_rope.c: frequencies of every scaling against the formulas in libm's double, angles against libm, rotation by hand, and every message. */
+/* test_rope.c: frequencies of every scaling against the formulas in libm's double, angles against libm, rotation by hand, and every
+ * message. */
 #include <math.h>
 
 #include "tensor/math.h"
