@@ -30,12 +30,12 @@ typedef struct function {
 } function;
 
 static const function functions[] = {
-    {"exp", tl_expf, exp, 1.0, UINT64_C(0xCF74BFDCBE63539E)},
-    {"log", tl_logf, log, 1.0, UINT64_C(0x8E69FB82895AE538)},
-    {"tanh", tl_tanhf, tanh, 2.0, UINT64_C(0x3F8573DCDCDD936C)},
-    {"erf", tl_erff, erf, 2.0, UINT64_C(0xC7B6BBA0F890BC33)},
-    {"sin", tl_sinf, sin, 0.501, UINT64_C(0x1D3A3CDCCD18CE91)},
-    {"cos", tl_cosf, cos, 0.501, UINT64_C(0x26105503AA4CC394)},
+    {"exp", tl_expf, exp, 1.0, UINT64_C(0x98576FB05140CF4C)},
+    {"log", tl_logf, log, 1.0, UINT64_C(0x17D578AACB4D93BB)},
+    {"tanh", tl_tanhf, tanh, 2.0, UINT64_C(0x819FE66C1B68C109)},
+    {"erf", tl_erff, erf, 2.0, UINT64_C(0x7ADA671BC177D3A6)},
+    {"sin", tl_sinf, sin, 0.501, UINT64_C(0x2665ECBA91587F9A)},
+    {"cos", tl_cosf, cos, 0.501, UINT64_C(0xDBB90E9C4753211D)},
 };
 
 enum { N_FUNCTIONS = sizeof functions / sizeof functions[0], STRIDE = 4099 };
@@ -75,8 +75,11 @@ END_TEST
 START_TEST(results_are_the_golden_bits) {
     const function *fn = &functions[_i];
     uint64_t digest = DIGEST_START;
+    uint64_t seed = 1;
     for (uint64_t u = 0; u < UINT64_C(1) << 32; u += 65521)
         digest = digest_float(digest, fn->f(tl_real((uint32_t)u)));
+    for (int i = 0; i < 2000000; i++) /* many where the polynomials work, as a coefficient's last bit shows only now and then */
+        digest = digest_float(digest, fn->f(random_float(&seed, 3)));
     CK_DIGEST(fn->name, digest, fn->golden);
 }
 END_TEST
