@@ -1,0 +1,252 @@
+/* test_bank.c: tensors that outlive graphs: names are unique and found among thousands, memory is zeroed, counted, borrowed where wrapped,
+ * a value written by one graph is read by the next, and a refused or failed tensor leaves the bank as it was. */
+#include "tests/rig.h"
+
+static const int64_t two_by_four[] = {2, 4};
+
+START_TEST(a_new_tensor_is_zero_and_found_by_name) {
+    rig r = rig_open("ref");
+    char name[] = "weight";
+    tl_tensor *t;
+    MUST(&r, tl_bank_add(r.bank, name, TL_F16, 2, two_by_four, NULL, &t, &r.err));
+    memset(name, '?', 6);
+    ck_assert_str_eq(t->name, "weight");
+    ck_assert_ptr_eq(tl_bank_find(r.bank, "weight"), t);
+    ck_assert_ptr_null(tl_bank_find(r.bank, "weigh"));
+    ck_assert_ptr_null(tl_bank_find(r.bank, NULL));
+    ck_assert_ptr_eq(tl_bank_tensor(r.bank, 0), t);
+    ck_assert_ptr_null(tl_bank_tensor(r.bank, 1));
+    ck_assert_ptr_null(tl_bank_tensor(r.bank, -1));
+    ck_assert_uint_eq((uintptr_t)tl_data(t) % 64, 0);
+    for (int i = 0; i < 16; i++)
+        ck_assert_int_eq(((const uint8_t *)tl_data(t))[i], 0);
+    ck_assert(tl_dense(t));
+    ck_assert_uint_eq(tl_bytes(t), 16);
+    ck_assert_ptr_null(t->graph);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(every_one_of_thousands_is_found) {
+    enum { MANY = 5000 };
+    rig r = rig_open("ref");
+    char name[48];
+    tl_tensor *t;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "blk.%d.attn_q.weight", i);
+        MUST(&r, tl_bank_add(r.bank, name, TL_I8, 1, (int64_t[]){1 + i % 5}, NULL, &t, &r.err));
+    }
+    ck_assert_int_eq(tl_bank_count(r.bank), MANY);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "blk.%d.attn_q.weight", i);
+        ck_assert_ptr_eq(tl_bank_find(r.bank, name), tl_bank_tensor(r.bank, i));
+        ck_assert_str_eq(tl_bank_tensor(r.bank, i)->name, name);
+    }
+    ck_assert_ptr_null(tl_bank_find(r.bank, "blk.5000.attn_q.weight"));
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_name_is_taken_once) {
+    rig r = rig_open("ref");
+    tl_tensor *t = rig_state(&r, "w", 2, 4, 0), *again = t;
+    REFUSED(&r, tl_bank_add(r.bank, "w", TL_F32, 1, (int64_t[]){4}, NULL, &again, &r.err), TL_ERR_USAGE, "'w' already");
+    ck_assert_ptr_null(again);
+    ck_assert_ptr_eq(tl_bank_find(r.bank, "w"), t);
+    ck_assert_int_eq(tl_bank_count(r.bank), 1);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(bytes_count_what_the_bank_allocates_itself) {
+    rig r = rig_open("ref");
+    static float own[8];
+    tl_tensor *t;
+    ck_assert_uint_eq(tl_bank_bytes(r.bank), 0);
+    MUST(&r, tl_bank_add(r.bank, "a", TL_F32, 2, two_by_four, NULL, &t, &r.err));
+    MUST(&r, tl_bank_add(r.bank, "b", TL_Q4_1, 2, (int64_t[]){3, 64}, NULL, &t, &r.err));
+    MUST(&r, tl_bank_wrap(r.bank, "c", TL_F32, 2, two_by_four, own, true, &t, &r.err));
+    ck_assert_uint_eq(tl_bank_bytes(r.bank), 32 + 3 * 2 * 20);
+    rig_close(&r);
+}
+END_TEST
+
+static const struct { const char *name; tl_dtype dtype; int rank; int64_t shape[7]; tl_status status; const char *words; } bad[] = {
+    {NULL, TL_F32, 1, {4}, TL_ERR_USAGE, "name"},
+    {"w", TL_F32, 0, {4}, TL_ERR_USAGE, "rank 0"},
+    {"w", TL_F32, 7, {1, 1, 1, 1, 1, 1, 1}, TL_ERR_USAGE, "rank 7"},
+    {"w", TL_F32, 2, {4, 0}, TL_ERR_USAGE, "axis 1"},
+    {"w", TL_F32, 2, {-4, 4}, TL_ERR_USAGE, "axis 0"},
+    {"w", TL_Q8_0, 2, {4, 33}, TL_ERR_USAGE, "multiple of 32"},
+    {"w", TL_Q2_K, 2, {4, 32}, TL_ERR_USAGE, "multiple of 256"},
+    {"w", (tl_dtype)77, 1, {4}, TL_ERR_USAGE, "type 77"},
+    {"w", TL_F32, 2, {INT64_C(1) << 40, INT64_C(1) << 40}, TL_ERR_MEMORY, "overflow"},
+    {"w", TL_F32, 3, {INT64_C(1) << 31, INT64_C(1) << 31, 1}, TL_ERR_MEMORY, "'w'"},
+    {"w", TL_F32, 1, {INT64_MAX}, TL_ERR_MEMORY, "overflow"},
+};
+
+START_TEST(an_impossible_tensor_is_refused_and_leaves_no_trace) {
+    static const float own[4];
+    rig r = rig_open("ref");
+    tl_tensor *t = (tl_tensor *)&r;
+    REFUSED(&r, tl_bank_add(r.bank, bad[_i].name, bad[_i].dtype, bad[_i].rank, bad[_i].shape, NULL, &t, &r.err), bad[_i].status, bad[_i].words);
+    ck_assert_ptr_null(t);
+    t = (tl_tensor *)&r;
+    REFUSED(&r, tl_bank_wrap(r.bank, bad[_i].name, bad[_i].dtype, bad[_i].rank, bad[_i].shape, own, false, &t, &r.err), bad[_i].status, bad[_i].words);
+    ck_assert_ptr_null(t);
+    ck_assert_int_eq(tl_bank_count(r.bank), 0);
+    ck_assert_uint_eq(tl_bank_bytes(r.bank), 0);
+    MUST(&r, tl_bank_add(r.bank, "w", TL_F32, 2, two_by_four, NULL, &t, &r.err));
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(nothing_given_gives_a_message) {
+    rig r = rig_open("ref");
+    tl_bank *b = (tl_bank *)&r;
+    tl_tensor *t = (tl_tensor *)&r;
+    REFUSED(&r, tl_bank_new(&b, NULL, &r.err), TL_ERR_USAGE, "backend");
+    ck_assert_ptr_null(b);
+    REFUSED(&r, tl_bank_add(NULL, "w", TL_F32, 2, two_by_four, NULL, &t, &r.err), TL_ERR_USAGE, "bank");
+    REFUSED(&r, tl_bank_add(r.bank, "w", TL_F32, 2, NULL, NULL, &t, &r.err), TL_ERR_USAGE, "shape");
+    REFUSED(&r, tl_bank_wrap(r.bank, "w", TL_F32, 2, two_by_four, NULL, false, &t, &r.err), TL_ERR_USAGE, "memory");
+    ck_assert_int_eq(tl_bank_add(r.bank, "w", TL_F32, 2, two_by_four, NULL, NULL, NULL), TL_OK);
+    ck_assert_ptr_null(tl_bank_find(NULL, "w"));
+    ck_assert_int_eq(tl_bank_count(NULL), 0);
+    ck_assert_uint_eq(tl_bank_bytes(NULL), 0);
+    tl_bank_free(NULL);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_wrapped_tensor_is_the_callers_memory) {
+    rig r = rig_open("ref");
+    float own[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const float before[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    tl_tensor *t;
+    MUST(&r, tl_bank_wrap(r.bank, "own", TL_F32, 2, two_by_four, own, false, &t, &r.err));
+    ck_assert_ptr_eq(tl_data(t), own);
+    tl_tensor *y = tl_output(r.g, tl_neg(r.g, t));
+    rig_plan(&r, NULL);
+    rig_run(&r);
+    ck_assert_float_eq(rig_value(&r, y, 7), -8);
+    REFUSED(&r, tl_write(t, before, sizeof before, &r.err), TL_ERR_USAGE, "'own'");
+    ck_assert_mem_eq(own, before, sizeof own);
+    rig_close(&r);
+    ck_assert_mem_eq(own, before, sizeof own);
+}
+END_TEST
+
+START_TEST(a_writable_wrapped_tensor_is_a_state) {
+    rig r = rig_open("ref");
+    float own[8] = {0};
+    tl_tensor *t;
+    MUST(&r, tl_bank_wrap(r.bank, "own", TL_F32, 2, two_by_four, own, true, &t, &r.err));
+    tl_tensor *x = rig_input(&r, "x", 2, 4);
+    tl_assign(r.g, t, x);
+    rig_plan(&r, NULL);
+    rig_fill(&r, x, 3);
+    rig_run(&r);
+    for (int i = 0; i < 8; i++)
+        ck_assert_float_eq(own[i], 3 + (float)i);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(what_one_graph_writes_the_next_graph_reads) {
+    rig r = rig_open("cpu:threads=2");
+    tl_tensor *state = rig_state(&r, "cache", 2, 4, 0), *x = rig_input(&r, "x", 2, 4);
+    tl_assign(r.g, state, tl_scale(r.g, x, 10));
+    rig_plan(&r, NULL);
+    rig_fill(&r, x, 1);
+    rig_run(&r);
+    rig_next_graph(&r);
+    tl_tensor *y = tl_output(r.g, tl_neg(r.g, state)); /* version 0 of this graph is what the bank holds */
+    tl_assign(r.g, state, y);
+    rig_plan(&r, NULL);
+    rig_run(&r);
+    ck_assert_float_eq(rig_value(&r, y, 7), -80);
+    rig_run(&r);
+    ck_assert_float_eq(rig_value(&r, y, 7), 80);
+    ck_assert_float_eq(rig_value(&r, state, 0), 10);
+    rig_close(&r);
+}
+END_TEST
+
+static size_t layout_bytes(const tl_tensor *t) {
+    return (size_t)((tl_rows(t) + 3) / 4 * 4) * (size_t)tl_dim(t, -1) * 4;
+}
+
+START_TEST(a_layout_says_how_much_memory_a_tensor_takes) {
+    static const tl_layout padded = {.name = "padded4", .group = 4, .bytes = layout_bytes};
+    rig r = rig_open("ref");
+    tl_tensor *t;
+    float value[8];
+    MUST(&r, tl_bank_add(r.bank, "w", TL_F32, 2, (int64_t[]){5, 2}, &padded, &t, &r.err));
+    ck_assert_uint_eq(tl_bytes(t), 64);
+    ck_assert_uint_eq(tl_bank_bytes(r.bank), 64);
+    REFUSED(&r, tl_read(t, value, 8, &r.err), TL_ERR_USAGE, "padded4");
+    REFUSED(&r, tl_write(t, value, 8, &r.err), TL_ERR_USAGE, "padded4");
+    rig_close(&r);
+}
+END_TEST
+
+static void fill_bank(rig *r) {
+    tl_bank *b;
+    if (tl_bank_new(&b, r->be, &r->err) != TL_OK) {
+        ck_assert_ptr_null(b);
+        ck_assert_int_eq(r->err.status, TL_ERR_MEMORY);
+        return;
+    }
+    int entered = 0;
+    for (int i = 0; i < 80; i++) { /* past the first growth of the table of names */
+        char name[16];
+        tl_tensor *t;
+        snprintf(name, sizeof name, "tensor %d", i);
+        tl_status s = tl_bank_add(b, name, TL_F32, 2, two_by_four, NULL, &t, &r->err);
+        ck_assert(s == TL_OK || s == TL_ERR_MEMORY);
+        ck_assert_ptr_eq(tl_bank_find(b, name), t);
+        entered += s == TL_OK;
+        ck_assert_int_eq(tl_bank_count(b), entered);
+    }
+    tl_bank_free(b);
+}
+
+START_TEST(any_allocation_may_fail_while_a_bank_is_filled) {
+    rig r = rig_open("ref");
+    bool from_then_on = _i == 1;
+    for (long fail = 0;; fail++) {
+        tl_alloc_fail_at(fail, from_then_on);
+        fill_bank(&r);
+        long made = tl_alloc_count();
+        tl_alloc_fail_at(-1, false);
+        if (made <= fail) {
+            ck_assert_int_gt(fail, 80);
+            break;
+        }
+    }
+    rig_close(&r);
+}
+END_TEST
+
+static Suite *bank_suite(void) {
+    Suite *s = suite_create("bank");
+    TCase *c = tcase_create("bank");
+    tcase_add_test(c, a_new_tensor_is_zero_and_found_by_name);
+    tcase_add_test(c, every_one_of_thousands_is_found);
+    tcase_add_test(c, a_name_is_taken_once);
+    tcase_add_test(c, bytes_count_what_the_bank_allocates_itself);
+    tcase_add_loop_test(c, an_impossible_tensor_is_refused_and_leaves_no_trace, 0, (int)(sizeof bad / sizeof bad[0]));
+    tcase_add_test(c, nothing_given_gives_a_message);
+    tcase_add_test(c, a_wrapped_tensor_is_the_callers_memory);
+    tcase_add_test(c, a_writable_wrapped_tensor_is_a_state);
+    tcase_add_test(c, what_one_graph_writes_the_next_graph_reads);
+    tcase_add_test(c, a_layout_says_how_much_memory_a_tensor_takes);
+    tcase_add_loop_test(c, any_allocation_may_fail_while_a_bank_is_filled, 0, 2);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+int main(void) {
+    return run_suite(bank_suite());
+}
