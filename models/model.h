@@ -90,6 +90,8 @@ TL_API tl_gguf_type tl_gguf_array_type(const tl_gguf *g, int64_t i, int64_t *cou
 /* The value of key number i as text for people: control characters escaped, arrays cut to `max_items`. */
 TL_API tl_status tl_gguf_value_text(const tl_gguf *g, int64_t i, int64_t max_items, tl_text *out, tl_error *err);
 
+/* The name of a GGUF tensor type, also of one that Tally cannot compute with: "q4_1", "iq4_nl"; NULL where unknown. */
+TL_API const char *tl_gguf_type_name(int type);
 TL_API int64_t tl_gguf_tensors(const tl_gguf *g);
 TL_API const tl_gguf_tensor *tl_gguf_tensor_at(const tl_gguf *g, int64_t i);
 TL_API const tl_gguf_tensor *tl_gguf_tensor_find(const tl_gguf *g, const char *name); /* NULL where absent; hashed */
