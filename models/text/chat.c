@@ -203,12 +203,10 @@ static tl_gguf_string chat_trim_right(tl_gguf_string s) {
     return s;
 }
 
-static tl_status chat_add_trimmed(tl_text *out, const char *s, bool left, bool right, tl_error *err) {
+static tl_status chat_add_content(const tl_chat *c, tl_text *out, const char *s, tl_error *err) {
     tl_gguf_string text = {s, strlen(s)};
-    if (left)
-        text = chat_trim_left(text);
-    if (right)
-        text = chat_trim_right(text);
+    if (c->trim)
+        text = chat_trim_right(chat_trim_left(text));
     return tl_text_append(out, text.data, text.n, err);
 }
 
@@ -251,23 +249,33 @@ static tl_status chat_render_any(const tl_chat *c, const tl_message *m, int n, b
         if (s == TL_OK)
             s = chat_add(out, c->middle, err);
         if (s == TL_OK && i < n)
-            s = chat_add_trimmed(out, m[i].content, c->trim, c->trim, err);
+            s = chat_add_content(c, out, m[i].content, err);
         if (s == TL_OK && i < n)
             s = chat_add(out, c->close, err);
     }
     return s;
 }
 
+/* The system message and the first user message in one: the template trims them as one text, which begins with system_open. */
+static tl_status chat_add_first(const tl_chat *c, const char *system, const char *content, tl_text *out, tl_error *err) {
+    size_t begin = out->n;
+    const char *const parts[] = {c->system_open, system, c->system_close, content};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        tl_status s = chat_add(out, parts[i], err);
+        if (s != TL_OK)
+            return s;
+    }
+    if (c->trim) {
+        out->n = begin + chat_trim_right((tl_gguf_string){out->data + begin, out->n - begin}).n;
+        out->data[out->n] = 0;
+    }
+    return TL_OK;
+}
+
 static tl_status chat_render_user(const tl_chat *c, const tl_message *m, const char *system, bool first, tl_text *out, tl_error *err) {
     tl_status s = chat_add(out, first ? c->first_open : c->later_open, err);
-    if (s == TL_OK && system != NULL)
-        s = chat_add(out, c->system_open, err);
-    if (s == TL_OK && system != NULL)
-        s = chat_add(out, system, err);
-    if (s == TL_OK && system != NULL)
-        s = chat_add(out, c->system_close, err);
-    if (s == TL_OK) /* system and content are trimmed as one text */
-        s = chat_add_trimmed(out, m->content, c->trim && system == NULL, c->trim, err);
+    if (s == TL_OK)
+        s = system != NULL ? chat_add_first(c, system, m->content, out, err) : chat_add_content(c, out, m->content, err);
     return s == TL_OK ? chat_add(out, c->user_close, err) : s;
 }
 
@@ -281,7 +289,7 @@ static tl_status chat_render_pairs(const tl_chat *c, const tl_message *m, int n,
         }
         s = chat_add(out, c->answer_open, err);
         if (s == TL_OK)
-            s = chat_add_trimmed(out, m[i].content, c->trim, c->trim, err);
+            s = chat_add_content(c, out, m[i].content, err);
         if (s == TL_OK)
             s = chat_add(out, c->answer_close, err);
     }
