@@ -160,6 +160,26 @@ static void a_residual_is_also_the_bias(case_env *e) {
     case_output(e, tl_add(e->g, tl_linear(e->g, y, w, tl_reshape(e->g, r, 1, (int64_t[]){WIDTH})), r));
 }
 
+/* Fusion would move the product, or the norm, past the write of what it reads. */
+static void a_product_of_a_state_is_added_after_its_write(case_env *e) {
+    tl_tensor *s = case_state(e, "state", TL_F32, 2, (int64_t[]){ROWS, WIDTH}, FILL_NORMAL), *x = fixed_input(e, "x");
+    tl_tensor *w = case_weight(e, "w", TL_F32, 2, (int64_t[]){WIDTH, WIDTH}, FILL_NORMAL, TL_USE_LINEAR);
+    tl_tensor *y = tl_linear(e->g, s, w, NULL), *now = tl_assign(e->g, s, x);
+    case_output(e, tl_add(e->g, y, now));
+    tl_tensor *v = case_state(e, "weight", TL_F32, 2, (int64_t[]){WIDTH, WIDTH}, FILL_NORMAL), *z = tl_linear(e->g, x, v, NULL);
+    tl_assign(e->g, v, tl_scale(e->g, v, 2));
+    case_output(e, tl_add(e->g, z, x));
+}
+
+static void a_norm_of_a_state_is_multiplied_after_its_write(case_env *e) {
+    tl_tensor *s = case_state(e, "state", TL_F32, 2, (int64_t[]){ROWS, WIDTH}, FILL_NORMAL), *x = fixed_input(e, "x");
+    tl_tensor *w = case_weight(e, "w", TL_Q8_0, 2, (int64_t[]){WIDTH, WIDTH}, FILL_NORMAL, TL_USE_LINEAR);
+    tl_tensor *norm = tl_rms_norm(e->g, s, NULL, 1e-5f), *gate = tl_swiglu(e->g, x, s);
+    tl_assign(e->g, s, x);
+    case_output(e, tl_linear(e->g, norm, w, NULL));
+    case_output(e, tl_linear(e->g, gate, w, NULL));
+}
+
 static const struct adversary { const char *name; void (*build)(case_env *e); } adversaries[] = {
 #define ADVERSARY(f) {#f, f}
     ADVERSARY(read_twice_by_one_node),
@@ -181,6 +201,8 @@ static const struct adversary { const char *name; void (*build)(case_env *e); } 
     ADVERSARY(one_residual_for_two_sums),
     ADVERSARY(a_residual_is_also_the_input),
     ADVERSARY(a_residual_is_also_the_bias),
+    ADVERSARY(a_product_of_a_state_is_added_after_its_write),
+    ADVERSARY(a_norm_of_a_state_is_multiplied_after_its_write),
 #undef ADVERSARY
 };
 enum { N_ADVERSARIES = sizeof adversaries / sizeof adversaries[0] };
