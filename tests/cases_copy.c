@@ -74,7 +74,7 @@ void cases_unpack(case_list *l) {
 static void cast_to_f32(case_env *e) {
     tl_dtype t = *(const tl_dtype *)e->params;
     static const case_fill fills[] = {FILL_NORMAL, FILL_WIDE, FILL_SPECIAL, FILL_ZERO};
-    char name[8];
+    char name[16];
     for (int i = 0; i < COUNT(fills); i++) {
         snprintf(name, sizeof name, "x%d", i);
         case_output(e, tl_cast(e->g, case_input(e, name, t, 2, SHAPE(5, width_of(t)), fills[i]), TL_F32));
@@ -83,7 +83,7 @@ static void cast_to_f32(case_env *e) {
 
 static void cast_from_f32(case_env *e) {
     tl_dtype t = *(const tl_dtype *)e->params;
-    char name[8];
+    char name[16];
     for (int i = 0; i < COUNT(all_fills); i++) {
         snprintf(name, sizeof name, "x%d", i);
         case_output(e, tl_cast(e->g, case_input(e, name, TL_F32, 2, SHAPE(7, width_of(t)), all_fills[i].fill), t));
@@ -128,7 +128,7 @@ static void concat_axes(case_env *e) {
 
 static void concat_many(case_env *e) {
     tl_tensor *x[TL_MAX_SRC];
-    char name[8];
+    char name[16];
     for (int i = 0; i < TL_MAX_SRC; i++) {
         snprintf(name, sizeof name, "x%d", i);
         x[i] = case_input(e, name, TL_F32, 1, SHAPE(2 * i + 1), FILL_NORMAL);

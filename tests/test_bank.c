@@ -200,7 +200,7 @@ static void fill_bank(rig *r) {
     }
     int entered = 0;
     for (int i = 0; i < 80; i++) { /* past the first growth of the table of names */
-        char name[16];
+        char name[32];
         tl_tensor *t;
         snprintf(name, sizeof name, "tensor %d", i);
         tl_status s = tl_bank_add(b, name, TL_F32, 2, two_by_four, NULL, &t, &r->err);

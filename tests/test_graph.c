@@ -441,7 +441,7 @@ static void build_large(rig *r, tl_tensor *state) {
     tl_tensor *x = tl_input(r->g, "x", TL_F32, 2, (int64_t[]){n, 4});
     tl_tensor *y = rig_input(r, "y", 2, 4), *s = state;
     for (int i = 0; i < 40; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "size %d", i);
         tl_size(r->g, name, i + 1);
         x = tl_name(r->g, tl_scale(r->g, x, 2), "node %d", i);
