@@ -51,8 +51,7 @@ static bool common_shape(tl_graph *g, const char *op, const tl_tensor *a, const 
         if (!x->size)
             continue;
         bool repeated = y->rank < p->rank || y->shape[0] == 1; /* y follows x along axis 0 */
-        if (x->rank < p->rank || (y->rank == p->rank && y->size && y->size != x->size) || (!y->size && !repeated) ||
-            x->shape[0] != p->shape[0]) {
+        if (x->rank < p->rank || (y->rank == p->rank && y->size && y->size != x->size) || (!y->size && !repeated)) {
             broadcast_error(g, op, a, b, "a varying axis 0 matches the same named size, or is repeated from length 1");
             return false;
         }

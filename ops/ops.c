@@ -42,12 +42,12 @@ static bool writes_source(const tl_op *op, int i) {
 
 static bool same_view(const tl_tensor *a, const tl_tensor *b) {
     return a == b || (a->base == b->base && a->base != a && b->base != b && a->offset == b->offset && a->dtype == b->dtype &&
-                      a->version == b->version && a->layout == b->layout && tl_same_shape(a, b) &&
+                      a->layout == b->layout && tl_same_shape(a, b) &&
                       memcmp(a->stride, b->stride, (size_t)a->rank * sizeof a->stride[0]) == 0);
 }
 
-/* The node that already holds x as op makes it, NULL where there is none. A copy of a state from before a write is not given out: whoever
- * asks for one reads an old state, which tl_graph_add refuses. */
+/* The node that already holds x as op makes it, NULL where there is none. A copy from before a write of x's memory is never given out: it
+ * would be old, or x is, and tl_graph_add refuses that. */
 static tl_tensor *made_before(const tl_graph *g, const tl_op *op, const tl_tensor *x) {
     tl_tensor *found = NULL;
     int first = x->base->graph ? x->base->id + 1 : 0;
