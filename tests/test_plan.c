@@ -3,6 +3,8 @@
  * test_reuse.c's subject. */
 #include "tests/rig.h"
 
+#include <stdatomic.h>
+
 static const char *const specs[] = {"ref", "ref:threads=3", "cpu:threads=1", "cpu:threads=3"};
 enum { N_SPECS = sizeof specs / sizeof specs[0] };
 
@@ -522,29 +524,47 @@ START_TEST(a_cancel_before_the_run_holds_until_taken_back) {
 }
 END_TEST
 
-/* Waits until the run has begun (its probe-free first step writes the state), then cancels. */
-typedef struct canceller { tl_plan *plan; const volatile float *started; } canceller;
+/* An op that says when it runs, so that the canceller below knows that the run has begun. */
+static tl_status begin_infer(tl_graph *g, tl_tensor *out) {
+    (void)g;
+    out->dtype = TL_F32;
+    out->rank = 2;
+    memcpy(out->shape, out->src[0]->shape, sizeof out->shape);
+    return TL_OK;
+}
 
-static void cancel_when_started(void *arg) {
+static void begin_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
+    atomic_int *begun;
+    (void)scratch;
+    memcpy(&begun, out->params, sizeof begun);
+    atomic_store(begun, 1);
+    for (int64_t r = row0; r < row1; r++)
+        memcpy(tl_row(out, r), tl_row(out->src[0], r), (size_t)tl_dim(out, -1) * sizeof(float));
+}
+
+static const tl_op begin_op = {.name = "begin", .formula = "y = x", .id = -1, .min_src = 1, .max_src = 1, .infer = begin_infer, .ref = begin_ref};
+
+typedef struct canceller { tl_plan *plan; atomic_int *begun; } canceller;
+
+static void cancel_when_begun(void *arg) {
     const canceller *c = arg;
-    while (*c->started == 0)
+    while (!atomic_load(c->begun))
         tl_yield();
     tl_plan_cancel(c->plan);
 }
 
 START_TEST(a_cancel_from_another_thread_ends_a_long_run) {
     rig r = rig_open(specs[_i]);
-    tl_tensor *flag = rig_state(&r, "flag", 1, 1, 0), *one = rig_input(&r, "one", 1, 1);
-    tl_tensor *w = rig_state(&r, "w", 256, 256, 0), *x = rig_input(&r, "x", 64, 256), *at = x;
+    atomic_int begun = 0, *begun_at = &begun;
+    tl_tensor *w = rig_state(&r, "w", 256, 256, 0), *x = rig_input(&r, "x", 64, 256);
+    tl_tensor *at = tl_node(r.g, &begin_op, 1, &x, &begun_at, sizeof begun_at);
     tl_thread *thread;
-    tl_assign(r.g, flag, one);
     for (int i = 0; i < 2000; i++) /* far longer than the cancel takes */
         at = tl_linear(r.g, at, w, NULL);
     tl_output(r.g, at);
     rig_plan(&r, NULL);
-    rig_fill(&r, one, 1);
-    canceller c = {r.plan, tl_data(flag)};
-    MUST(&r, tl_thread_start(&thread, cancel_when_started, &c));
+    canceller c = {r.plan, &begun};
+    MUST(&r, tl_thread_start(&thread, cancel_when_begun, &c));
     tl_status s = tl_plan_run(r.plan, &r.err);
     tl_thread_join(thread);
     ck_assert_int_eq(s, TL_CANCELLED);
