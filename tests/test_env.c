@@ -20,7 +20,7 @@ static const struct { const char *name; unsigned mxcsr; } modes[] = {
 };
 enum { N_MODES = sizeof modes / sizeof modes[0] };
 
-static const char *const specs[] = {"ref:threads=1", "ref:threads=3", "cpu:threads=1", "cpu:threads=3"};
+static const char *const specs[] = {"ref:threads=1", "ref:threads=3,tile=1", "cpu:threads=1", "cpu:threads=3,tile=1"};
 enum { N_SPECS = sizeof specs / sizeof specs[0] };
 
 /* Values whose sums round, that underflow, overflow, divide by zero and go through every function. */

@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-static const char *const specs[] = {"ref", "ref:threads=3", "cpu:threads=1", "cpu:threads=3"};
+static const char *const specs[] = {"ref", "ref:threads=3,tile=1", "cpu:threads=1", "cpu:threads=3,tile=1"};
 enum { N_SPECS = sizeof specs / sizeof specs[0] };
 
 /* ---- what is computed ---- */

@@ -367,7 +367,7 @@ static void build_random(case_env *e) {
 
 /* ---- everywhere the same ---- */
 
-static const char *const specs[] = {"ref:threads=1", "ref:threads=3", "cpu:threads=1", "cpu:threads=3"};
+static const char *const specs[] = {"ref:threads=1", "ref:threads=3,tile=1", "cpu:threads=1", "cpu:threads=3,tile=1"};
 enum { N_SPECS = sizeof specs / sizeof specs[0] };
 
 static const tl_plan_options options[] = {{.no_reuse = false}, {.no_reuse = true}, {.no_fuse = true}};

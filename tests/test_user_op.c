@@ -2,7 +2,7 @@
  * of values before the run, costs, states of its own; it runs on every backend with the same result. */
 #include "tests/rig.h"
 
-static const char *const specs[] = {"ref", "ref:threads=3", "cpu:threads=1", "cpu:threads=3"};
+static const char *const specs[] = {"ref", "ref:threads=3,tile=1", "cpu:threads=1", "cpu:threads=3,tile=1"};
 enum { N_SPECS = sizeof specs / sizeof specs[0] };
 
 /* ---- moving_sum: y[.., i] = factor * (x[.., i] + x[.., i - 1] + .. of the last `window`), through a copy of the row in scratch ---- */

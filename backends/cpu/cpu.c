@@ -35,6 +35,7 @@ tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_er
     c->reference = reference;
     c->pack = !reference;
     c->threads = tl_cpu_count();
+    c->tile = 10000; /* some microseconds: less does not pay for waking a thread */
     const char *list = options;
     char isa[64] = "";
     tl_option o;
@@ -44,6 +45,9 @@ tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_er
         if (strcmp(o.key, "threads") == 0) {
             if ((s = tl_option_int(&o, 1, MAX_THREADS, &c->threads, err)))
                 return s;
+        } else if (strcmp(o.key, "tile") == 0) {
+            if ((s = tl_option_int(&o, 1, INT32_MAX, &c->tile, err)))
+                return s;
         } else if (strcmp(o.key, "pack") == 0 && !reference) {
             if ((s = tl_option_int(&o, 0, 1, &v, err)))
                 return s;
@@ -52,7 +56,7 @@ tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_er
             memcpy(isa, o.value, sizeof isa);
         } else {
             return tl_fail(err, TL_ERR_USAGE, "backend %s: option '%s' is unknown; there are %s", be->ops->name, o.key,
-                           reference ? "threads" : "isa, threads, pack");
+                           reference ? "threads, tile" : "isa, threads, pack, tile");
         }
     }
     if (s)
@@ -107,14 +111,13 @@ static const tl_layout *layout(tl_backend *be, const tl_tensor *w, unsigned uses
 }
 
 int64_t tl_cpu_tile_rows(const tl_cpu *cpu, int64_t rows, double work) {
-    /* 10,000 operations are some microseconds: less does not pay for waking a thread */
-    int64_t least = work > 0 ? (int64_t)(10000.0 / work) + 1 : rows, even = (rows + cpu->threads * 4 - 1) / (cpu->threads * 4);
+    int64_t least = work > 0 ? (int64_t)(cpu->tile / work) + 1 : rows, even = (rows + cpu->threads * 4 - 1) / (cpu->threads * 4);
     return even > least ? even : least;
 }
 
 const tl_backend_ops tl_cpu_ops = {
     .name = "cpu",
-    .help = "threads and SIMD; options isa=LEVEL, threads=N, pack=0|1",
+    .help = "threads and SIMD; options isa=LEVEL, threads=N, pack=0|1, tile=OPERATIONS",
     .open = open_cpu,
     .close = tl_cpu_close,
     .alloc = tl_cpu_alloc,

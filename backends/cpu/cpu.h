@@ -11,6 +11,7 @@
 typedef struct tl_cpu {
     tl_pool *pool;
     int threads;
+    int tile;       /* least operations of a tile, as far as rows allow; tests take 1, so that small work is cut too */
     bool reference; /* the ref backend */
     bool pack;      /* weights are wanted packed */
     const tl_level *level;

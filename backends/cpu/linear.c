@@ -83,7 +83,7 @@ static int64_t panels_each(const cpu_step *s, const cpu_run *r, int64_t panels) 
     int64_t bytes = tl_dim(w, 1) / d->block * d->block_bytes * TL_PANEL, most = bytes >= 65536 ? 1 : 65536 / bytes;
     int64_t even = (panels + r->cpu->threads * 4 - 1) / (r->cpu->threads * 4);
     double work = (double)tl_dim(w, 1) * TL_PANEL * (double)tl_plan_rows(r->plan, s->node);
-    int64_t least = (int64_t)(20000.0 / work) + 1;
+    int64_t least = (int64_t)(2.0 * r->cpu->tile / work) + 1;
     int64_t n = even < most ? even : most;
     return n > least ? n : least;
 }

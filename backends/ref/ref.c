@@ -16,7 +16,7 @@ static const tl_layout *layout(tl_backend *be, const tl_tensor *weight, unsigned
 
 const tl_backend_ops tl_ref_ops = {
     .name = "ref",
-    .help = "the definition of every result, slow; option threads=N",
+    .help = "the definition of every result, slow; options threads=N, tile=OPERATIONS",
     .open = open_ref,
     .close = tl_cpu_close,
     .alloc = tl_cpu_alloc,
