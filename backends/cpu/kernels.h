@@ -53,6 +53,10 @@ typedef struct tl_level {
     const tl_kernels *kernels;   /* NULL: compiled without its flags */
 } tl_level;
 
+/* level.c: NULL, or what this CPU lacks. */
+const char *tl_cpu_lacks_avx2(void);
+const char *tl_cpu_lacks_avx512(void);
+
 #define TL_LEVEL(id, text) extern const tl_level tl_level_##id;
 #include "backends/cpu/levels.def"
 #undef TL_LEVEL

@@ -1,8 +1,46 @@
 /* level.c: the list of ISA levels, the choice among them, and inheritance between their tables. */
 #include <string.h>
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
 
 #include "backends/cpu/kernels.h"
 #include "backends/internal.h"
+
+/* ---- what this CPU has; the compiler's built-ins ask CPUID and, for wide registers, XCR0 ---- */
+
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+/* clang's built-in does not know this one: CPUID leaf 1, ECX bit 29. */
+static bool has_f16c(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && c >> 29 & 1;
+}
+
+const char *tl_cpu_lacks_avx2(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c()
+               ? NULL
+               : "this CPU lacks AVX2, FMA or F16C";
+}
+
+const char *tl_cpu_lacks_avx512(void) {
+    __builtin_cpu_init();
+    return !tl_cpu_lacks_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")
+               ? NULL
+               : "this CPU lacks AVX-512 F, BW, DQ, VL or VNNI";
+}
+#else
+const char *tl_cpu_lacks_avx2(void) {
+    return "this is no x86";
+}
+
+const char *tl_cpu_lacks_avx512(void) {
+    return "this is no x86";
+}
+#endif
+
+/* ---- the list ---- */
 
 typedef struct level_row {
     const tl_level *level;

@@ -1,0 +1,11 @@
+/* dot.c: float products of the avx2 level: isa/dot.inl over the words of vec.h. */
+#include <string.h>
+
+#include "backends/cpu/isa/avx2/avx2.h"
+
+#ifdef TL_HAVE_LEVEL
+#include "backends/cpu/isa/avx2/vec.h"
+
+#define TL_ISA(name) tl_avx2_##name
+#include "backends/cpu/isa/dot.inl"
+#endif

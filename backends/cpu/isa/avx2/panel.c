@@ -1,0 +1,101 @@
+/* panel.c: packed panels (backends/cpu/pack.c) times quantised rows with AVX2. A vector holds 4 values of 8 rows, so a panel has two halves;
+ * maddubs adds pairs in 16 bits: 15 * 127 * 2 for nibbles (eight such fit), |-128| * 127 * 2 = 32,512 for bytes (one fits), where
+ * the sign of the weight goes to x, which is never -128. The float step follows quant.h operation by operation; m * bsum has 11 + 12
+ * bits, is exact, and may be fused. */
+#include "backends/cpu/isa/avx2/avx2.h"
+
+#ifdef TL_HAVE_LEVEL
+#include <immintrin.h>
+#include <string.h>
+
+#define INL static inline __attribute__((always_inline))
+enum { MOST_COLUMNS = 4 };
+
+INL __m256i four(const int8_t *q) {
+    int32_t v;
+    memcpy(&v, q, 4);
+    return _mm256_set1_epi32(v);
+}
+
+INL __m256i sum_pairs(__m256i v) {
+    return _mm256_madd_epi16(v, _mm256_set1_epi16(1));
+}
+
+/* Integer dots of 8 rows with C columns over one block. */
+INL void ints4(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m256i *sum) {
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256i s[MOST_COLUMNS];
+    for (int c = 0; c < C; c++)
+        s[c] = _mm256_setzero_si256();
+    for (int g = 0; g < 4; g++) {
+        __m256i w = _mm256_loadu_si256((const void *)(quants + g * 64)), l = _mm256_and_si256(w, low);
+        __m256i h = _mm256_and_si256(_mm256_srli_epi16(w, 4), low);
+        for (int c = 0; c < C; c++) {
+            s[c] = _mm256_add_epi16(s[c], _mm256_maddubs_epi16(l, four(x[c][b].q + 4 * g)));
+            s[c] = _mm256_add_epi16(s[c], _mm256_maddubs_epi16(h, four(x[c][b].q + 16 + 4 * g)));
+        }
+    }
+    for (int c = 0; c < C; c++)
+        sum[c] = sum_pairs(s[c]);
+}
+
+INL void ints8(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m256i *sum) {
+    for (int c = 0; c < C; c++)
+        sum[c] = _mm256_setzero_si256();
+    for (int g = 0; g < 8; g++) {
+        __m256i w = _mm256_loadu_si256((const void *)(quants + g * 64)), a = _mm256_abs_epi8(w);
+        for (int c = 0; c < C; c++)
+            sum[c] = _mm256_add_epi32(sum[c], sum_pairs(_mm256_maddubs_epi16(a, _mm256_sign_epi8(four(x[c][b].q + 4 * g), w))));
+    }
+}
+
+/* C columns of a panel; type is a constant wherever this is inlined. */
+INL void columns(tl_dtype type, int C, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int64_t k) {
+    const size_t head = type == TL_Q4_1 ? 64 : 32, bytes = head + (type == TL_Q8_0 ? 512 : 256);
+    const tl_x32 *v[MOST_COLUMNS];
+    __m256 acc[2][MOST_COLUMNS];
+    for (int c = 0; c < C; c++) {
+        v[c] = (const void *)((const char *)x + (size_t)c * x_stride);
+        acc[0][c] = acc[1][c] = _mm256_setzero_ps();
+    }
+    for (int64_t b = 0; b < k / 32; b++, p += bytes) {
+        for (int half = 0; half < 2; half++) {
+            __m256i sum[MOST_COLUMNS];
+            if (type == TL_Q8_0)
+                ints8(p + head + 32 * half, v, b, C, sum);
+            else
+                ints4(p + head + 32 * half, v, b, C, sum);
+            __m256 d = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 16 * half)));
+            for (int c = 0; c < C; c++) {
+                __m256 dx = _mm256_set1_ps(v[c][b].d);
+                if (type == TL_Q4_0)
+                    sum[c] = _mm256_sub_epi32(sum[c], _mm256_set1_epi32(8 * v[c][b].bsum));
+                __m256 isum = _mm256_cvtepi32_ps(sum[c]), term;
+                if (type == TL_Q4_1) {
+                    __m256 m = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 32 + 16 * half)));
+                    term = _mm256_mul_ps(_mm256_fmadd_ps(m, _mm256_set1_ps((float)v[c][b].bsum), _mm256_mul_ps(isum, d)), dx);
+                } else {
+                    term = _mm256_mul_ps(isum, _mm256_mul_ps(d, dx));
+                }
+                acc[half][c] = _mm256_add_ps(acc[half][c], term);
+            }
+        }
+    }
+    for (int c = 0; c < C; c++)
+        for (int half = 0; half < 2; half++)
+            _mm256_storeu_ps(y + c * y_stride + 8 * half, acc[half][c]);
+}
+
+#define PANEL(name, type)                                                                                                                  \
+    void tl_avx2_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) {      \
+        int c = 0;                                                                                                                         \
+        for (; c + MOST_COLUMNS <= n_cols; c += MOST_COLUMNS)                                                                              \
+            columns(type, MOST_COLUMNS, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);           \
+        for (; c < n_cols; c++)                                                                                                            \
+            columns(type, 1, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);                      \
+    }
+
+PANEL(q4_0, TL_Q4_0)
+PANEL(q4_1, TL_Q4_1)
+PANEL(q8_0, TL_Q8_0)
+#endif

@@ -1,0 +1,70 @@
+/* vec.h: the vector words of the avx2 level: 8 lanes. rows.inl and attention.inl are written against these names; what each one does is
+ * listed in backends/cpu/isa/rows.inl. Only static inline. */
+#ifndef TALLY_VEC_AVX2_H
+#define TALLY_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+enum { VL = 8 };
+typedef __m256 vf;
+typedef __m256i vi;
+typedef __m256 vm;
+
+static inline vf v_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
+static inline vf v_set(float x) { return _mm256_set1_ps(x); }
+static inline vf v_add(vf a, vf b) { return _mm256_add_ps(a, b); }
+static inline vf v_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
+static inline vf v_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
+static inline vf v_div(vf a, vf b) { return _mm256_div_ps(a, b); }
+static inline vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }
+static inline vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); } /* a > b ? a : b */
+static inline vm v_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+static inline vm v_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+static inline vf v_sel(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
+static inline vi v_bits(vf a) { return _mm256_castps_si256(a); }
+static inline vf v_real(vi a) { return _mm256_castsi256_ps(a); }
+static inline vi vi_set(int32_t x) { return _mm256_set1_epi32(x); }
+static inline vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
+static inline vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
+static inline vi vi_and(vi a, vi b) { return _mm256_and_si256(a, b); }
+static inline vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
+static inline vi vi_shl(vi a, int n) { return _mm256_slli_epi32(a, n); }
+static inline vi vi_shr(vi a, int n) { return _mm256_srli_epi32(a, n); }
+static inline vi vi_max(vi a, vi b) { return _mm256_max_epi32(a, b); }
+static inline vm vi_lt(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpgt_epi32(b, a)); }
+static inline vf v_from_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
+
+static inline void vi_store_i8(int8_t *p, vi v) {
+    __m128i w = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    _mm_storel_epi64((void *)p, _mm_packs_epi16(w, w));
+}
+
+static inline int32_t vi_sum(vi v) {
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xB1)));
+}
+
+static inline int32_t vi_top(vi v) {
+    __m128i s = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    s = _mm_max_epi32(s, _mm_shuffle_epi32(s, 0x4E));
+    return _mm_cvtsi128_si32(_mm_max_epi32(s, _mm_shuffle_epi32(s, 0xB1)));
+}
+
+/* Pairs (a0 b0 a1 b1 ...) of 2 VL floats to the even and the odd ones, and back. */
+static inline void v_split(const float *p, vf *even, vf *odd) {
+    vf a = v_load(p), b = v_load(p + 8);
+    __m256 e = _mm256_shuffle_ps(a, b, 0x88), o = _mm256_shuffle_ps(a, b, 0xDD);
+    *even = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(e), 0xD8));
+    *odd = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(o), 0xD8));
+}
+
+static inline void v_join(float *p, vf even, vf odd) {
+    __m256 lo = _mm256_unpacklo_ps(even, odd), hi = _mm256_unpackhi_ps(even, odd);
+    v_store(p, _mm256_permute2f128_ps(lo, hi, 0x20));
+    v_store(p + 8, _mm256_permute2f128_ps(lo, hi, 0x31));
+}
+
+#endif

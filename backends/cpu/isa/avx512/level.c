@@ -1,0 +1,42 @@
+/* level.c: the table of the avx512 level; what it leaves out it inherits. */
+#include "backends/cpu/isa/avx512/avx512.h"
+
+#ifdef TL_HAVE_LEVEL
+static const tl_kernels kernels = {
+    .quantize_x32 = {tl_avx512_quantize_x32},
+    .quantize_x256 = {tl_avx512_quantize_x256},
+    .round_x13 = {tl_avx512_round_x13},
+    .dot = {[TL_F32] = tl_avx512_dot_f32, [TL_F16] = tl_avx512_dot_f16},
+    .panel = {[TL_Q4_0] = tl_avx512_panel_q4_0, [TL_Q4_1] = tl_avx512_panel_q4_1, [TL_Q8_0] = tl_avx512_panel_q8_0},
+    .neg = {tl_avx512_neg},
+    .abs = {tl_avx512_abs},
+    .sqr = {tl_avx512_sqr},
+    .sqrt = {tl_avx512_sqrt},
+    .exp = {tl_avx512_exp},
+    .tanh = {tl_avx512_tanh},
+    .sigmoid = {tl_avx512_sigmoid},
+    .relu = {tl_avx512_relu},
+    .silu = {tl_avx512_silu},
+    .gelu = {tl_avx512_gelu},
+    .add = {tl_avx512_add},
+    .sub = {tl_avx512_sub},
+    .mul = {tl_avx512_mul},
+    .div = {tl_avx512_div},
+    .swiglu = {tl_avx512_swiglu},
+    .geglu = {tl_avx512_geglu},
+    .scale = {tl_avx512_scale},
+    .rms_norm = {tl_avx512_rms_norm},
+    .layer_norm = {tl_avx512_layer_norm},
+    .softmax = {tl_avx512_softmax},
+    .rope = {tl_avx512_rope},
+    .from_f16 = {tl_avx512_from_f16},
+    .attention_scores = {tl_avx512_scores},
+    .attention_weights = {tl_avx512_weights},
+    .attention_values = {tl_avx512_values},
+};
+#define KERNELS &kernels
+#else
+#define KERNELS NULL
+#endif
+
+const tl_level tl_level_avx512 = {"avx512", &tl_level_avx2, tl_cpu_lacks_avx512, KERNELS};

@@ -1,0 +1,55 @@
+/* vec.h: the vector words of the avx512 level: 16 lanes. What each one does is listed in backends/cpu/isa/rows.inl. Only static inline. */
+#ifndef TALLY_VEC_AVX512_H
+#define TALLY_VEC_AVX512_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+enum { VL = 16 };
+typedef __m512 vf;
+typedef __m512i vi;
+typedef __mmask16 vm;
+
+static inline vf v_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void v_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+static inline vf v_set(float x) { return _mm512_set1_ps(x); }
+static inline vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf v_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+static inline vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+static inline vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); } /* a > b ? a : b */
+static inline vm v_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+static inline vm v_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline vf v_sel(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
+static inline vi v_bits(vf a) { return _mm512_castps_si512(a); }
+static inline vf v_real(vi a) { return _mm512_castsi512_ps(a); }
+static inline vi vi_set(int32_t x) { return _mm512_set1_epi32(x); }
+static inline vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
+static inline vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
+static inline vi vi_and(vi a, vi b) { return _mm512_and_si512(a, b); }
+static inline vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
+static inline vi vi_shl(vi a, unsigned n) { return _mm512_slli_epi32(a, n); }
+static inline vi vi_shr(vi a, unsigned n) { return _mm512_srli_epi32(a, n); }
+static inline vi vi_max(vi a, vi b) { return _mm512_max_epi32(a, b); }
+static inline vm vi_lt(vi a, vi b) { return _mm512_cmplt_epi32_mask(a, b); }
+static inline vf v_from_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
+static inline void vi_store_i8(int8_t *p, vi v) { _mm_storeu_si128((void *)p, _mm512_cvtepi32_epi8(v)); }
+static inline int32_t vi_sum(vi v) { return _mm512_reduce_add_epi32(v); }
+static inline int32_t vi_top(vi v) { return _mm512_reduce_max_epi32(v); }
+
+/* Pairs (a0 b0 a1 b1 ...) of 2 VL floats to the even and the odd ones, and back. */
+static inline void v_split(const float *p, vf *even, vf *odd) {
+    const vi e = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), o = vi_add(e, vi_set(1));
+    vf a = v_load(p), b = v_load(p + 16);
+    *even = _mm512_permutex2var_ps(a, e, b);
+    *odd = _mm512_permutex2var_ps(a, o, b);
+}
+
+static inline void v_join(float *p, vf even, vf odd) {
+    const vi lo = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), hi = vi_add(lo, vi_set(8));
+    v_store(p, _mm512_permutex2var_ps(even, lo, odd));
+    v_store(p + 16, _mm512_permutex2var_ps(even, hi, odd));
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* kernels.inl: prototypes of a SIMD level's kernels, from TL_LEVEL_PREFIX: those of rows.inl and dot.inl, and the panels. */
+#define TL_UNARY(name) void TL_LEVEL_PREFIX(name)(float *y, const float *x, int64_t n);
+TL_UNARY(round_x13)
+TL_UNARY(neg)
+TL_UNARY(abs)
+TL_UNARY(sqr)
+TL_UNARY(sqrt)
+TL_UNARY(exp)
+TL_UNARY(tanh)
+TL_UNARY(sigmoid)
+TL_UNARY(relu)
+TL_UNARY(silu)
+TL_UNARY(gelu)
+#undef TL_UNARY
+
+#define TL_BINARY(name) void TL_LEVEL_PREFIX(name)(float *y, const float *a, const float *b, int64_t n);
+TL_BINARY(add)
+TL_BINARY(sub)
+TL_BINARY(mul)
+TL_BINARY(div)
+TL_BINARY(swiglu)
+TL_BINARY(geglu)
+#undef TL_BINARY
+
+void TL_LEVEL_PREFIX(scale)(float *y, const float *x, float factor, int64_t n);
+void TL_LEVEL_PREFIX(rms_norm)(float *y, const float *x, const float *w, float eps, int64_t n);
+void TL_LEVEL_PREFIX(layer_norm)(float *y, const float *x, const float *w, const float *b, float eps, int64_t n);
+void TL_LEVEL_PREFIX(softmax)(float *y, const float *x, const float *mask, float scale, int64_t n);
+void TL_LEVEL_PREFIX(rope)(float *y, const float *x, const float *angles, int64_t pairs, int64_t d, tl_rope_mode mode);
+void TL_LEVEL_PREFIX(quantize_x32)(const float *x, int64_t k, tl_x32 *out);
+void TL_LEVEL_PREFIX(quantize_x256)(const float *x, int64_t k, tl_x256 *out);
+void TL_LEVEL_PREFIX(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d);
+void TL_LEVEL_PREFIX(scores)(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale);
+void TL_LEVEL_PREFIX(weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
+void TL_LEVEL_PREFIX(values)(float *a, const float *p, const float *values, int64_t n, int64_t dv);
+
+#define TL_PANEL_OF(name)                                                                                                                  \
+    void TL_LEVEL_PREFIX(panel_##name)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols,          \
+                                       int64_t k);
+TL_PANEL_OF(q4_0)
+TL_PANEL_OF(q4_1)
+TL_PANEL_OF(q8_0)
+#undef TL_PANEL_OF
+
+#define TL_DOT_OF(name)                                                                                                                    \
+    void TL_LEVEL_PREFIX(dot_##name)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x,                \
+                                     size_t x_stride, int n_cols, int64_t k);
+TL_DOT_OF(f32)
+TL_DOT_OF(f16)
+#undef TL_DOT_OF
