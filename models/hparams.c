@@ -34,16 +34,17 @@ static tl_status read_rope(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
     char buf[96];
     tl_gguf_string type = {"none", 4};
     double old = 0;
+    int32_t original = hp->n_ctx_train;
     tl_status s = TL_OK;
     hp->rope_base = 10000;
     hp->rope_factor = 1;
-    hp->rope_original_ctx = hp->n_ctx_train;
     if ((s = get_float(g, hp, "rope.freq_base", false, 1, 1e12, &hp->rope_base, err)) ||
         (s = get_float(g, hp, "rope.scaling.factor", false, 0, 1e6, &hp->rope_factor, err)) ||
-        (s = get_float(g, hp, "rope.scaling.original_context_length", false, 1, 1e9, &hp->rope_original_ctx, err)) ||
+        (s = get_int(g, hp, "rope.scaling.original_context_length", false, 1, 1 << 30, &original, err)) ||
         (s = get_float(g, hp, "rope.scale_linear", false, 0, 1e6, &old, err)) ||
         (s = tl_gguf_get_string(g, key(hp, "rope.scaling.type", buf), false, &type, err)))
         return s;
+    hp->rope_original_ctx = original;
     if (type.n == 4 && memcmp(type.data, "none", 4) == 0)
         hp->rope_scaling = TL_ROPE_NONE;
     else if (type.n == 6 && memcmp(type.data, "linear", 6) == 0)
