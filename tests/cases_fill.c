@@ -51,7 +51,8 @@ static uint32_t cancel_bits(uint64_t *seed, int64_t i) {
 }
 
 static uint32_t ties_bits(uint64_t *seed) {
-    static const uint32_t values[] = {0x00000000, 0x3F000000, 0x3F800000, 0x3FC00000, 0x40000000, 0x40200000, 0x40400000, 0x40600000}; /* 0 .5 1 .. 3.5 */
+    static const uint32_t values[] = {0x00000000, 0x3F000000, 0x3F800000, 0x3FC00000,
+                                      0x40000000, 0x40200000, 0x40400000, 0x40600000}; /* 0 .5 1 .. 3.5 */
     uint64_t r = case_random(seed);
     return values[r & 7] | (uint32_t)(r >> 63) << SIGN_SHIFT;
 }
@@ -140,8 +141,13 @@ enum { F16_NORMAL = 9, F16_ONE = 0x3C00, F16_NAN = 0x7E00, F16_INFINITY = 0x7C00
 /* Where a block type keeps its f16 scales: how many, and the byte of the first; a second follows it at once. */
 static bool scale_places(tl_dtype dtype, int *first, int *count) {
     switch (dtype) {
-    case TL_Q4_0: case TL_Q5_0: case TL_Q8_0: *first = 0, *count = 1; return true;
-    case TL_Q4_1: case TL_Q5_1: case TL_Q4_K: case TL_Q5_K: *first = 0, *count = 2; return true;
+    case TL_Q4_0:
+    case TL_Q5_0:
+    case TL_Q8_0: *first = 0, *count = 1; return true;
+    case TL_Q4_1:
+    case TL_Q5_1:
+    case TL_Q4_K:
+    case TL_Q5_K: *first = 0, *count = 2; return true;
     case TL_Q2_K: *first = 80, *count = 2; return true;
     case TL_Q3_K: *first = 108, *count = 1; return true;
     case TL_Q6_K: *first = 208, *count = 1; return true;

@@ -38,14 +38,18 @@ void case_canonical(tl_dtype dtype, void *data, int64_t n);
 
 enum { CASE_MAX_TENSORS = 16, CASE_MAX_STEPS = 7, CASE_MAX_TRAIL = 1024, CASE_WHY = 1024 };
 
-typedef struct case_slot { tl_tensor *t; uint8_t *data; size_t bytes; } case_slot; /* data: what it holds at first */
+typedef struct case_slot {
+    tl_tensor *t;
+    uint8_t *data;
+    size_t bytes;
+} case_slot; /* data: what it holds at first */
 
 typedef struct case_live {
     case_env env; /* first: build gets its address */
     const case_item *item;
     tl_bank *bank;
-    bool pack;    /* give weights the layout that the backend wants */
-    bool packed;  /* some weight has one */
+    bool pack;   /* give weights the layout that the backend wants */
+    bool packed; /* some weight has one */
     case_slot inputs[CASE_MAX_TENSORS], states[CASE_MAX_TENSORS];
     tl_tensor *outputs[CASE_MAX_TENSORS];
     int n_inputs, n_states, n_outputs;
@@ -58,7 +62,11 @@ void case_close(case_live *c);
 
 /* ---- running (cases_run.c) ---- */
 
-typedef struct case_part { char name[48]; tl_dtype dtype; size_t offset, bytes; } case_part; /* an output or a state */
+typedef struct case_part {
+    char name[48];
+    tl_dtype dtype;
+    size_t offset, bytes;
+} case_part;                 /* an output or a state */
 typedef struct case_result { /* of one step */
     tl_status status;
     uint8_t *data; /* canonical values of the parts: outputs' current rows, whole states */
@@ -68,7 +76,10 @@ typedef struct case_result { /* of one step */
 } case_result;
 
 /* What a probe saw over all steps: a digest of each computed node's current rows. Unpacks do not count: only packed weights need them. */
-typedef struct case_trail { uint64_t digest[CASE_MAX_TRAIL]; int n; } case_trail;
+typedef struct case_trail {
+    uint64_t digest[CASE_MAX_TRAIL];
+    int n;
+} case_trail;
 
 /* Steps of a case: without sizes one; else each size at its maximum, at 1, between, 0, and again its maximum; with several sizes also
  * unequal ones. */
@@ -81,7 +92,11 @@ void case_result_drop(case_result *r);
 bool case_equal(const case_result *want, const case_result *got, char *why);
 
 /* The results of all steps on ref: what everything else is held to. */
-typedef struct case_expected { case_result step[CASE_MAX_STEPS]; int steps; case_trail trail; } case_expected;
+typedef struct case_expected {
+    case_result step[CASE_MAX_STEPS];
+    int steps;
+    case_trail trail;
+} case_expected;
 bool case_expect(case_expected *x, const case_item *item, tl_backend *ref, char *why);
 void case_expected_drop(case_expected *x);
 /* Plans with options, runs every step twice, compares. `probed`: once, with a probe, and the trail is compared too. */

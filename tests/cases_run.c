@@ -165,8 +165,7 @@ bool case_step(case_live *c, tl_plan *p, int step, bool again, case_result *r) {
     r->bytes = 0;
     r->n_parts = 0;
     write_garbage(c); /* first: what a run does not compute is written after it */
-    if (set_sizes(c->env.g, p, step, &err) != TL_OK || write_states(c, &err) != TL_OK ||
-        (!again && write_inputs(c, p, &err) != TL_OK))
+    if (set_sizes(c->env.g, p, step, &err) != TL_OK || write_states(c, &err) != TL_OK || (!again && write_inputs(c, p, &err) != TL_OK))
         return went_wrong(c, step, again, &err);
     r->status = tl_plan_run(p, &err);
     if (r->status != TL_OK && r->status != TL_ERR_RANGE)

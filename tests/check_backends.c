@@ -21,7 +21,10 @@ enum { N_THREAD_COUNTS = sizeof thread_counts / sizeof thread_counts[0] };
 
 typedef struct fleet {
     tl_backend *ref;
-    struct { tl_backend *be; char spec[96]; } member[MAX_BACKENDS];
+    struct {
+        tl_backend *be;
+        char spec[96];
+    } member[MAX_BACKENDS];
     int n;
     char why[CASE_WHY];
 } fleet;
@@ -42,7 +45,8 @@ static bool add_with_threads(fleet *f, const char *spec) {
         return add_member(f, spec);
     for (int i = 0; i < N_THREAD_COUNTS; i++) {
         char full[96];
-        snprintf(full, sizeof full, "%s%cthreads=%d%s", spec, strchr(spec, ':') ? ',' : ':', thread_counts[i], thread_counts[i] > 1 ? ",tile=1" : "");
+        snprintf(full, sizeof full, "%s%cthreads=%d%s", spec, strchr(spec, ':') ? ',' : ':', thread_counts[i],
+                 thread_counts[i] > 1 ? ",tile=1" : "");
         if (!add_member(f, full))
             return false;
     }
@@ -71,17 +75,20 @@ static void close_fleet(fleet *f) {
 
 /* ---- a case on the fleet ---- */
 
-static const struct way { const char *name; tl_plan_options options; bool probed; } ways[] = {
-    {"default", {.no_reuse = false}, false},
-    {"no_reuse", {.no_reuse = true}, false},
-    {"no_fuse", {.no_fuse = true}, false},
-    {"no_reuse, no_fuse", {.no_reuse = true, .no_fuse = true}, false},
+static const struct way {
+    const char *name;
+    tl_plan_options options;
+    bool probed;
+} ways[] = {
+    {"default", {.no_reuse = false}, false}, {"no_reuse", {.no_reuse = true}, false},
+    {"no_fuse", {.no_fuse = true}, false},   {"no_reuse, no_fuse", {.no_reuse = true, .no_fuse = true}, false},
     {"probe", {.no_reuse = false}, true},
 };
 enum { N_WAYS = sizeof ways / sizeof ways[0] };
 
 /* All ways on one backend; *packed: the backend wanted a weight in a layout of its own. */
-static bool check_ways(const case_item *item, const case_expected *x, tl_backend *be, const char *spec, bool pack, bool *packed, char *why) {
+static bool check_ways(const case_item *item, const case_expected *x, tl_backend *be, const char *spec, bool pack, bool *packed,
+                       char *why) {
     case_live c;
     char reason[CASE_WHY];
     bool ok = case_open(&c, item, be, pack);
@@ -131,7 +138,10 @@ static bool digest_op(tl_backend *ref, const case_list *l, int op, uint64_t *dig
     return true;
 }
 
-static const struct golden { const char *op; uint64_t digest; } golden[] = {
+static const struct golden {
+    const char *op;
+    uint64_t digest;
+} golden[] = {
 #define GOLDEN(op, digest) {#op, digest},
 #include "tests/golden.def"
 #undef GOLDEN
@@ -145,7 +155,8 @@ static int print_golden(const case_list *l) {
     if (!ok)
         fprintf(stderr, "%s\n", f.why);
     if (ok)
-        puts("/* golden.def: a digest of all of ref's results for the cases of each op, equal on every machine, compiler and flag set. Made by\n"
+        puts("/* golden.def: a digest of all of ref's results for the cases of each op, equal on every machine, compiler and flag set. "
+             "Made by\n"
              " * check_backends --golden; a change here is a change of results or of cases, and its commit says why. */");
     for (int op = 0; op < TL_N_OPS && ok; op++) {
         uint64_t digest;
@@ -245,7 +256,10 @@ static int run_as_test(void) {
 
 /* ---- as a tool ---- */
 
-typedef struct wish { const char *spec, *text; bool list, bench, golden; } wish;
+typedef struct wish {
+    const char *spec, *text;
+    bool list, bench, golden;
+} wish;
 
 static bool is_wanted(const wish *w, const case_item *item) {
     return !w->text || strstr(item->name, w->text);

@@ -22,18 +22,19 @@ typedef struct rig {
 /* call gives TL_OK; else its message is the test's. */
 #define MUST(r, call) ck_assert_msg((call) == TL_OK, "%s: %s", #call, (r)->err.message)
 /* call gives `status`, and the message holds `words`. */
-#define REFUSED(r, call, wanted, words)                                                                                            \
-    do {                                                                                                                           \
-        tl_status refused_ = (call);                                                                                               \
-        ck_assert_msg(refused_ == (wanted), "%s: %s, not %s: %s", #call, tl_status_name(refused_), tl_status_name(wanted), (r)->err.message); \
-        ck_assert_msg(strstr((r)->err.message, words) != NULL, "'%s' lacks '%s'", (r)->err.message, words);                        \
+#define REFUSED(r, call, wanted, words)                                                                                    \
+    do {                                                                                                                   \
+        tl_status refused_ = (call);                                                                                       \
+        ck_assert_msg(refused_ == (wanted), "%s: %s, not %s: %s", #call, tl_status_name(refused_), tl_status_name(wanted), \
+                      (r)->err.message);                                                                                   \
+        ck_assert_msg(strstr((r)->err.message, words) != NULL, "'%s' lacks '%s'", (r)->err.message, words);                \
     } while (0)
 /* The graph has failed with a message that holds `words`. */
-#define FAILED(g, words)                                                                                                           \
-    do {                                                                                                                           \
-        const tl_error *failed_ = tl_graph_error(g);                                                                               \
-        ck_assert_msg(failed_ != NULL, "the graph has not failed");                                                                \
-        ck_assert_msg(strstr(failed_->message, words) != NULL, "'%s' lacks '%s'", failed_->message, words);                        \
+#define FAILED(g, words)                                                                                    \
+    do {                                                                                                    \
+        const tl_error *failed_ = tl_graph_error(g);                                                        \
+        ck_assert_msg(failed_ != NULL, "the graph has not failed");                                         \
+        ck_assert_msg(strstr(failed_->message, words) != NULL, "'%s' lacks '%s'", failed_->message, words); \
     } while (0)
 
 static inline rig rig_open(const char *spec) {
@@ -105,7 +106,11 @@ static inline float rig_value(rig *r, const tl_tensor *t, int64_t i) {
 }
 
 /* A sink that collects text (cut at its end). */
-typedef struct text_sink { char text[16384]; size_t n; int calls_left; } text_sink;
+typedef struct text_sink {
+    char text[16384];
+    size_t n;
+    int calls_left;
+} text_sink;
 static inline bool collect_text(void *ctx, const char *text, size_t n) {
     text_sink *s = ctx;
     if (s->calls_left-- == 0)

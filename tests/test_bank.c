@@ -71,7 +71,14 @@ START_TEST(bytes_count_what_the_bank_allocates_itself) {
 }
 END_TEST
 
-static const struct { const char *name; tl_dtype dtype; int rank; int64_t shape[7]; tl_status status; const char *words; } bad[] = {
+static const struct {
+    const char *name;
+    tl_dtype dtype;
+    int rank;
+    int64_t shape[7];
+    tl_status status;
+    const char *words;
+} bad[] = {
     {NULL, TL_F32, 1, {4}, TL_ERR_USAGE, "name"},
     {"w", TL_F32, 0, {4}, TL_ERR_USAGE, "rank 0"},
     {"w", TL_F32, 7, {1, 1, 1, 1, 1, 1, 1}, TL_ERR_USAGE, "rank 7"},
@@ -89,10 +96,12 @@ START_TEST(an_impossible_tensor_is_refused_and_leaves_no_trace) {
     static const float own[4];
     rig r = rig_open("ref");
     tl_tensor *t = (tl_tensor *)&r;
-    REFUSED(&r, tl_bank_add(r.bank, bad[_i].name, bad[_i].dtype, bad[_i].rank, bad[_i].shape, NULL, &t, &r.err), bad[_i].status, bad[_i].words);
+    REFUSED(&r, tl_bank_add(r.bank, bad[_i].name, bad[_i].dtype, bad[_i].rank, bad[_i].shape, NULL, &t, &r.err), bad[_i].status,
+            bad[_i].words);
     ck_assert_ptr_null(t);
     t = (tl_tensor *)&r;
-    REFUSED(&r, tl_bank_wrap(r.bank, bad[_i].name, bad[_i].dtype, bad[_i].rank, bad[_i].shape, own, false, &t, &r.err), bad[_i].status, bad[_i].words);
+    REFUSED(&r, tl_bank_wrap(r.bank, bad[_i].name, bad[_i].dtype, bad[_i].rank, bad[_i].shape, own, false, &t, &r.err), bad[_i].status,
+            bad[_i].words);
     ck_assert_ptr_null(t);
     ck_assert_int_eq(tl_bank_count(r.bank), 0);
     ck_assert_uint_eq(tl_bank_bytes(r.bank), 0);

@@ -11,12 +11,16 @@
 
 enum { ROWS = 5, WIDTH = 64, CONTROL = 0xFFC0 }; /* CONTROL: all of MXCSR but its sticky flags */
 
-static const struct { const char *name; unsigned mxcsr; } modes[] = {
+static const struct {
+    const char *name;
+    unsigned mxcsr;
+} modes[] = {
     {"flush to zero, denormals are zero", 0x1F80 | 0x8040},
     {"round up", 0x1F80 | 0x4000},
     {"round down", 0x1F80 | 0x2000},
     {"round to zero, flush", 0x1F80 | 0x6000 | 0x8040},
-    {"exceptions unmasked", 0x0000 | 0x1000 | 0x0100}, /* invalid, zero divide, overflow and underflow would trap; inexact and denormal not */
+    {"exceptions unmasked",
+     0x0000 | 0x1000 | 0x0100}, /* invalid, zero divide, overflow and underflow would trap; inexact and denormal not */
 };
 enum { N_MODES = sizeof modes / sizeof modes[0] };
 
@@ -93,8 +97,8 @@ START_TEST(a_run_gives_the_same_bits_in_every_mode_and_restores_it) {
         ck_assert_uint_eq(after & CONTROL, modes[m].mxcsr & CONTROL);
         read_bits(&r, out, got);
         for (int i = 0; i < N_OUTPUTS * ROWS * WIDTH; i++)
-            ck_assert_msg(want[i] == got[i], "%s: output %d, element %d is %08X, not %08X", modes[m].name, i / (ROWS * WIDTH), i % (ROWS * WIDTH),
-                          (unsigned)got[i], (unsigned)want[i]);
+            ck_assert_msg(want[i] == got[i], "%s: output %d, element %d is %08X, not %08X", modes[m].name, i / (ROWS * WIDTH),
+                          i % (ROWS * WIDTH), (unsigned)got[i], (unsigned)want[i]);
     }
     rig_close(&r);
 }

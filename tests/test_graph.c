@@ -91,7 +91,12 @@ START_TEST(nodes_after_planning_are_refused) {
 }
 END_TEST
 
-static const struct { tl_dtype dtype; int rank; int64_t shape[7]; const char *words; } bad_shapes[] = {
+static const struct {
+    tl_dtype dtype;
+    int rank;
+    int64_t shape[7];
+    const char *words;
+} bad_shapes[] = {
     {TL_F32, 0, {1}, "rank"},
     {TL_F32, 7, {1, 1, 1, 1, 1, 1, 1}, "rank"},
     {TL_F32, -1, {1}, "rank"},
@@ -118,14 +123,28 @@ END_TEST
 static tl_status infer_view_outside(tl_graph *g, tl_tensor *out) {
     (void)g;
     const tl_tensor *x = out->src[0];
-    *out = (tl_tensor){.op = out->op, .dtype = x->dtype, .rank = 1, .shape = {tl_count(x)}, .stride = {4}, .base = x->base, .offset = 4,
-                       .graph = out->graph, .id = out->id, .n_src = 1, .src = {out->src[0]}};
+    *out = (tl_tensor){.op = out->op,
+                       .dtype = x->dtype,
+                       .rank = 1,
+                       .shape = {tl_count(x)},
+                       .stride = {4},
+                       .base = x->base,
+                       .offset = 4,
+                       .graph = out->graph,
+                       .id = out->id,
+                       .n_src = 1,
+                       .src = {out->src[0]}};
     return TL_OK;
 }
 
 START_TEST(a_view_that_leaves_its_parent_is_refused) {
-    static const tl_op outside = {.name = "outside", .formula = "one element too far", .id = -1, .min_src = 1, .max_src = 1,
-                                  .flags = TL_OP_VIEW, .infer = infer_view_outside};
+    static const tl_op outside = {.name = "outside",
+                                  .formula = "one element too far",
+                                  .id = -1,
+                                  .min_src = 1,
+                                  .max_src = 1,
+                                  .flags = TL_OP_VIEW,
+                                  .infer = infer_view_outside};
     rig r = rig_open("ref");
     tl_tensor *x = rig_input(&r, "x", 2, 4);
     ck_assert_ptr_null(tl_graph_add(r.g, &outside, 1, &x, NULL, 0));
@@ -284,7 +303,10 @@ START_TEST(a_size_that_this_graph_has_not_declared_is_refused) {
 }
 END_TEST
 
-static const struct { const char *name; int64_t max; } bad_sizes[] = {
+static const struct {
+    const char *name;
+    int64_t max;
+} bad_sizes[] = {
     {"n", 0}, {"n", -3}, {"n", (INT64_C(1) << 40) + 1}, {"", 4}, {NULL, 4}, {"n", INT64_MAX},
 };
 
@@ -385,7 +407,8 @@ START_TEST(a_print_has_a_line_a_node_with_op_shape_sources_and_name) {
     for (size_t i = 0; i < s.n; i++)
         lines += s.text[i] == '\n';
     ck_assert_int_eq(lines, tl_graph_count(r.g));
-    static const char *const parts[] = {"#0    input", "f32 [n<=8, 4]", "linear       f32 [n<=8, 3] <- #0 weight", "'say \"y\"'", "reshape", "output"};
+    static const char *const parts[] = {"#0    input", "f32 [n<=8, 4]", "linear       f32 [n<=8, 3] <- #0 weight",
+                                        "'say \"y\"'", "reshape",       "output"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         ck_assert_msg(strstr(s.text, parts[i]) != NULL, "'%s' is missing in\n%s", parts[i], s.text);
     rig_close(&r);

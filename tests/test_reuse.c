@@ -66,7 +66,8 @@ static void in_place_under_a_broadcast(case_env *e) {
 
 static void equal_bytes_but_another_shape(case_env *e) {
     tl_tensor *x = case_input(e, "x", TL_F32, 2, (int64_t[]){8, 8}, FILL_NORMAL);
-    tl_tensor *a = tl_neg(e->g, tl_reshape(e->g, x, 3, (int64_t[]){8, 1, 8})), *b = tl_abs(e->g, tl_reshape(e->g, x, 3, (int64_t[]){1, 8, 8}));
+    tl_tensor *a = tl_neg(e->g, tl_reshape(e->g, x, 3, (int64_t[]){8, 1, 8})),
+              *b = tl_abs(e->g, tl_reshape(e->g, x, 3, (int64_t[]){1, 8, 8}));
     case_output(e, tl_sub(e->g, a, b)); /* [8, 8, 8] */
     tl_tensor *c = tl_reshape(e->g, tl_sqr(e->g, x), 3, (int64_t[]){8, 1, 8}), *d = tl_scale(e->g, c, 2);
     case_output(e, tl_sub(e->g, tl_permute(e->g, d, (int[]){1, 0, 2}), tl_reshape(e->g, x, 3, (int64_t[]){1, 8, 8})));
@@ -180,8 +181,12 @@ static void a_norm_of_a_state_is_multiplied_after_its_write(case_env *e) {
     case_output(e, tl_linear(e->g, gate, w, NULL));
 }
 
-static const struct adversary { const char *name; void (*build)(case_env *e); } adversaries[] = {
-#define ADVERSARY(f) {#f, f}
+static const struct adversary {
+    const char *name;
+    void (*build)(case_env *e);
+} adversaries[] = {
+#define ADVERSARY(f) \
+    { #f, f }
     ADVERSARY(read_twice_by_one_node),
     ADVERSARY(both_operands_die),
     ADVERSARY(second_operand_dies),
@@ -217,9 +222,9 @@ typedef struct maker {
     uint64_t seed;
     tl_tensor *pool[POOL];
     int n, outputs;
-    tl_tensor *ids, *rows;            /* [n] i32: any rows to read, rows to write */
-    tl_tensor *state, *narrow_state;  /* bank tensors [ROWS, 64] and [ROWS, 32] */
-    tl_tensor *weight[2][N_WEIGHTS];  /* [32 or 64, 32 and 64] by width of x */
+    tl_tensor *ids, *rows;           /* [n] i32: any rows to read, rows to write */
+    tl_tensor *state, *narrow_state; /* bank tensors [ROWS, 64] and [ROWS, 32] */
+    tl_tensor *weight[2][N_WEIGHTS]; /* [32 or 64, 32 and 64] by width of x */
 } maker;
 
 static int any(maker *m, int count) {
@@ -280,7 +285,10 @@ static tl_tensor *make_view(maker *m, tl_tensor *x) {
         return tl_reshape(m->g, y, 2, flat);
     case 3: return tl_reshape(m->g, make_unary(m, tl_reshape(m->g, x, 3, folded)), 2, flat);
     case 4: return width == 64 ? tl_slice(m->g, x, 1, any(m, 2), 32, 2) : tl_concat(m->g, (tl_tensor *[]){x, x}, 2, 1);
-    default: return x->size ? tl_neg(m->g, x) : tl_slice(m->g, tl_broadcast(m->g, tl_slice(m->g, x, 0, any(m, ROWS), 1, 1), 2, (int64_t[]){ROWS, width}), 0, 0, ROWS, 1);
+    default:
+        return x->size ? tl_neg(m->g, x)
+                       : tl_slice(m->g, tl_broadcast(m->g, tl_slice(m->g, x, 0, any(m, ROWS), 1, 1), 2, (int64_t[]){ROWS, width}), 0, 0,
+                                  ROWS, 1);
     }
 }
 
@@ -294,7 +302,8 @@ static tl_tensor *make_broadcast(maker *m, tl_tensor *x) {
 }
 
 static tl_tensor *make_product(maker *m, tl_tensor *x) {
-    tl_tensor *y = tl_linear(m->g, any(m, 2) ? x : tl_rms_norm(m->g, x, NULL, 1e-5f), m->weight[x->shape[1] == 64][any(m, N_WEIGHTS)], NULL);
+    tl_tensor *y =
+        tl_linear(m->g, any(m, 2) ? x : tl_rms_norm(m->g, x, NULL, 1e-5f), m->weight[x->shape[1] == 64][any(m, N_WEIGHTS)], NULL);
     return any(m, 2) && y && same_shape(x, y) ? tl_add(m->g, x, y) : y;
 }
 
@@ -318,11 +327,16 @@ static tl_tensor *make_write(maker *m, tl_tensor *x) {
 static tl_tensor *make_node(maker *m) {
     tl_tensor *x = pick(m);
     switch (any(m, 12)) {
-    case 0: case 1: case 2: return make_unary(m, x);
-    case 3: case 4: return make_binary(m, x, partner(m, x));
-    case 5: case 6: return make_view(m, x);
+    case 0:
+    case 1:
+    case 2: return make_unary(m, x);
+    case 3:
+    case 4: return make_binary(m, x, partner(m, x));
+    case 5:
+    case 6: return make_view(m, x);
     case 7: return make_broadcast(m, x);
-    case 8: case 9: return make_product(m, x);
+    case 8:
+    case 9: return make_product(m, x);
     case 10: return any(m, 2) ? tl_softmax(m->g, x, NULL, 0.5f) : x->size ? tl_rms_norm(m->g, x, NULL, 1e-5f) : tl_gather(m->g, x, m->ids);
     default: return make_write(m, x);
     }
@@ -339,7 +353,8 @@ static void make_leaves(maker *m) {
     for (int i = 0; i < 2 * N_WEIGHTS; i++) {
         char name[16];
         snprintf(name, sizeof name, "w%d", i);
-        m->weight[i % 2][i / 2] = case_weight(m->e, name, dtypes[i / 2], 2, (int64_t[]){i / 2 % 2 ? 32 : 64, i % 2 ? 64 : 32}, FILL_NORMAL, TL_USE_LINEAR);
+        m->weight[i % 2][i / 2] =
+            case_weight(m->e, name, dtypes[i / 2], 2, (int64_t[]){i / 2 % 2 ? 32 : 64, i % 2 ? 64 : 32}, FILL_NORMAL, TL_USE_LINEAR);
     }
     for (int i = 0; i < 4; i++) {
         char name[16];
@@ -373,7 +388,9 @@ enum { N_SPECS = sizeof specs / sizeof specs[0] };
 static const tl_plan_options options[] = {{.no_reuse = false}, {.no_reuse = true}, {.no_fuse = true}};
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
 
-typedef struct crew { tl_backend *be[N_SPECS]; } crew;
+typedef struct crew {
+    tl_backend *be[N_SPECS];
+} crew;
 
 static void open_crew(crew *c) {
     tl_error err = {0};

@@ -7,7 +7,10 @@ enum { N_SPECS = sizeof specs / sizeof specs[0] };
 
 /* ---- moving_sum: y[.., i] = factor * (x[.., i] + x[.., i - 1] + .. of the last `window`), through a copy of the row in scratch ---- */
 
-typedef struct moving_params { float factor; int window; } moving_params;
+typedef struct moving_params {
+    float factor;
+    int window;
+} moving_params;
 
 static tl_status moving_infer(tl_graph *g, tl_tensor *out) {
     const tl_tensor *x = out->src[0];
@@ -49,8 +52,15 @@ static void moving_cost(const tl_tensor *out, int64_t rows, tl_cost *c) {
     c->read = c->written = elements * 4;
 }
 
-static const tl_op moving_op = {.name = "moving_sum", .formula = "y[i] = factor (x[i] + .. + x[i - window + 1])", .id = -1, .min_src = 1, .max_src = 1,
-                                .infer = moving_infer, .scratch = moving_scratch, .ref = moving_ref, .cost = moving_cost};
+static const tl_op moving_op = {.name = "moving_sum",
+                                .formula = "y[i] = factor (x[i] + .. + x[i - window + 1])",
+                                .id = -1,
+                                .min_src = 1,
+                                .max_src = 1,
+                                .infer = moving_infer,
+                                .scratch = moving_scratch,
+                                .ref = moving_ref,
+                                .cost = moving_cost};
 
 static tl_tensor *moving_sum(tl_graph *g, tl_tensor *x, float factor, int window) {
     return tl_node(g, &moving_op, 1, &x, &(moving_params){factor, window}, sizeof(moving_params));
@@ -159,8 +169,14 @@ static void running_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *
     }
 }
 
-static const tl_op running_op = {.name = "running_mean", .formula = "y = x - s; s = (s + x) / 2", .id = -1, .min_src = 2, .max_src = 2,
-                                 .writes = 2, .infer = running_infer, .ref = running_ref};
+static const tl_op running_op = {.name = "running_mean",
+                                 .formula = "y = x - s; s = (s + x) / 2",
+                                 .id = -1,
+                                 .min_src = 2,
+                                 .max_src = 2,
+                                 .writes = 2,
+                                 .infer = running_infer,
+                                 .ref = running_ref};
 
 START_TEST(a_users_op_may_give_a_result_and_a_new_state) {
     rig r = rig_open(specs[_i]);
@@ -227,8 +243,14 @@ static void pick_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scr
         *(float *)tl_row(out, r) = ((const float *)tl_row(out->src[0], r))[((const int32_t *)tl_data(out->src[1]))[r]];
 }
 
-static const tl_op pick_op = {.name = "pick", .formula = "y[r] = x[r][which[r]]", .id = -1, .min_src = 2, .max_src = 2,
-                              .infer = pick_infer, .check = pick_check, .ref = pick_ref};
+static const tl_op pick_op = {.name = "pick",
+                              .formula = "y[r] = x[r][which[r]]",
+                              .id = -1,
+                              .min_src = 2,
+                              .max_src = 2,
+                              .infer = pick_infer,
+                              .check = pick_check,
+                              .ref = pick_ref};
 
 START_TEST(a_users_check_refuses_a_run_with_its_message) {
     rig r = rig_open(specs[_i]);
@@ -266,8 +288,14 @@ static void double_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *s
             ((float *)tl_row(out, r))[i] = 2 * ((const float *)tl_row(out->src[0], r))[i];
 }
 
-static const tl_op double_op = {.name = "double", .formula = "y = 2 x", .id = -1, .min_src = 1, .max_src = 1,
-                                .flags = TL_OP_ELEMENTWISE, .infer = double_infer, .ref = double_ref};
+static const tl_op double_op = {.name = "double",
+                                .formula = "y = 2 x",
+                                .id = -1,
+                                .min_src = 1,
+                                .max_src = 1,
+                                .flags = TL_OP_ELEMENTWISE,
+                                .infer = double_infer,
+                                .ref = double_ref};
 
 START_TEST(an_elementwise_op_of_the_user_runs_in_place) {
     rig r = rig_open(specs[_i]);
