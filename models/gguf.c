@@ -134,14 +134,15 @@ static tl_status gguf_refuse_magic(const gguf_walk *w, size_t head) {
         }
     }
     tl_show_bytes(w->bytes, head < 8 ? head : 8, found, sizeof found);
-    return tl_fail(w->err, TL_ERR_FORMAT, "%s: not a GGUF file: byte 0: found '%s', expected 'GGUF'; it looks like %s", w->label, found, is);
+    return tl_fail(w->err, TL_ERR_FORMAT, "%s: not a GGUF file: byte 0: found '%s', expected 'GGUF'; it looks like %s", w->label, found,
+                   is);
 }
 
 static tl_status gguf_version_check(const gguf_walk *w, uint32_t version) {
     if (version == 2 || version == 3)
         return TL_OK;
     if (version != 0 && (version & 0xFFFF) == 0)
-        return gguf_refuse(w, TL_ERR_UNSUPPORTED, 4, "get the little-endian file of this model, or convert the model anew on such a machine",
+        return gguf_refuse(w, TL_ERR_UNSUPPORTED, 4, "get a little-endian file of this model",
                            "the file is big-endian (version 0x%08lx), expected little-endian", (unsigned long)version);
     if (version == 1)
         return gguf_refuse(w, TL_ERR_UNSUPPORTED, 4, "get a newer file of this model, or convert the model anew",
@@ -308,7 +309,8 @@ static tl_status gguf_dims(gguf_walk *w, tl_gguf_tensor *t, uint64_t *count) {
         return s;
     uint64_t start = w->at, rank = gguf_number(w, 4);
     if (rank == 0 || rank > TL_GGUF_DIMS_MAX)
-        return gguf_refuse(w, TL_ERR_FORMAT, start, DAMAGED, "%llu dimensions, expected 1 to %d", (unsigned long long)rank, TL_GGUF_DIMS_MAX);
+        return gguf_refuse(w, TL_ERR_FORMAT, start, DAMAGED, "%llu dimensions, expected 1 to %d", (unsigned long long)rank,
+                           TL_GGUF_DIMS_MAX);
     s = gguf_need(w, rank * 8, "the dimensions");
     if (s != TL_OK)
         return s;
@@ -321,8 +323,8 @@ static tl_status gguf_dims(gguf_walk *w, tl_gguf_tensor *t, uint64_t *count) {
         if (dim == 0 || dim > INT64_MAX)
             return gguf_refuse(w, TL_ERR_FORMAT, at, DAMAGED, "dimension %d is %llu, expected 1 to 2^63 - 1", i, (unsigned long long)dim);
         if (*count > (uint64_t)INT64_MAX / dim)
-            return gguf_refuse(w, TL_ERR_FORMAT, at, DAMAGED, "dimension %d is %llu, which with the ones before makes more than 2^63 elements",
-                               i, (unsigned long long)dim);
+            return gguf_refuse(w, TL_ERR_FORMAT, at, DAMAGED, "dimension %d is %llu, with the ones before more than 2^63 elements", i,
+                               (unsigned long long)dim);
         *count *= dim;
         t->shape[t->rank - 1 - i] = (int64_t)dim;
     }
@@ -377,8 +379,9 @@ static tl_status gguf_place(gguf_walk *w, const tl_gguf *g, tl_gguf_tensor *t) {
                            (unsigned long long)relative, (unsigned long long)g->alignment);
     if (g->data_offset > g->file_bytes || relative > g->file_bytes - g->data_offset ||
         t->bytes > g->file_bytes - g->data_offset - relative)
-        return gguf_refuse(w, TL_ERR_FORMAT, at, DAMAGED, "its %llu bytes at %llu + %llu end beyond the file's %llu", (unsigned long long)t->bytes,
-                           (unsigned long long)g->data_offset, (unsigned long long)relative, (unsigned long long)g->file_bytes);
+        return gguf_refuse(w, TL_ERR_FORMAT, at, DAMAGED, "its %llu bytes at %llu + %llu end beyond the file's %llu",
+                           (unsigned long long)t->bytes, (unsigned long long)g->data_offset, (unsigned long long)relative,
+                           (unsigned long long)g->file_bytes);
     t->offset = g->data_offset + relative;
     return TL_OK;
 }
@@ -515,9 +518,9 @@ static tl_status gguf_refuse_split(const gguf_walk *w, const tl_gguf *g) {
         return TL_OK;
     if (tl_gguf_get_int(g, "split.no", false, 0, INT64_MAX, &no, &ignored) != TL_OK)
         no = 0;
-    return tl_fail(w->err, TL_ERR_UNSUPPORTED, "%s: key 'split.count': this is part %lld of a model split into %lld files, expected one file; "
-                   "merge them with `llama-gguf-split --merge FIRST-PART MERGED.gguf` and load that", w->label, (long long)no + 1,
-                   (long long)count);
+    return tl_fail(w->err, TL_ERR_UNSUPPORTED, "%s: key 'split.count': this is part %lld of a model split into %lld files, expected one "
+                   "file; merge them with `llama-gguf-split --merge FIRST-PART MERGED.gguf` and load that", w->label,
+                   (long long)no + 1, (long long)count);
 }
 
 tl_status tl_gguf_read_table(tl_gguf *g, const uint8_t *bytes, size_t n, uint64_t *want, tl_error *err) {

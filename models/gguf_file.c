@@ -120,8 +120,8 @@ static tl_status gguf_call_reader(const tl_reader *r, uint64_t offset, void *dst
     return s;
 }
 
-/* Reads growing prefixes until the table is complete. A prefix is read afresh rather than grown: that costs one more pass over the table, and
- * saves holding two copies of it. */
+/* Reads growing prefixes until the table is complete. A prefix is read afresh rather than grown: that costs one more pass over the
+ * table, and saves holding two copies of it. */
 static tl_status gguf_from_callbacks(tl_gguf *g, tl_error *err) {
     const tl_reader *r = &g->reader;
     uint64_t want = r->bytes < READER_FIRST ? r->bytes : READER_FIRST;
@@ -168,8 +168,8 @@ tl_status tl_gguf_tensor_read(const tl_gguf *g, const tl_gguf_tensor *t, uint64_
         return tl_fail(err, TL_ERR_RANGE, "%s: tensor '%s': bytes %llu to %llu were asked for, it has %llu", g->label, t->name,
                        (unsigned long long)offset, (unsigned long long)offset + n, (unsigned long long)t->bytes);
     if (!g->file && !g->reader.read)
-        return tl_fail(err, TL_ERR_USAGE, "%s: tensor '%s': only the table was parsed, the data is fed to a model (tl_model_feed)", g->label,
-                       t->name);
+        return tl_fail(err, TL_ERR_USAGE, "%s: tensor '%s': only the table was parsed, the data is fed to a model (tl_model_feed)",
+                       g->label, t->name);
     if (n == 0)
         return TL_OK;
     if (!g->file)

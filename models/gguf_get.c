@@ -26,12 +26,13 @@ double tl_gguf_float_at(const uint8_t *p, unsigned type) {
     double d;
     memcpy(&f, &low, sizeof f);
     memcpy(&d, &bits, sizeof d);
-    if (type == TL_GGUF_F32) {
-        uint64_t saved = tl_float_enter(); /* a caller that flushes denormals must not change what a file says */
-        d = (double)f;
-        tl_float_leave(saved);
-    }
-    return d;
+    if (type == TL_GGUF_F64)
+        return d;
+    volatile float stored = f; /* volatile: else the compiler may move the widening out of the calls around it */
+    uint64_t saved = tl_float_enter(); /* a caller that flushes denormals must not change what a file says */
+    volatile double wide = (double)stored;
+    tl_float_leave(saved);
+    return wide;
 }
 
 tl_gguf_string tl_gguf_string_at(const tl_gguf *g, uint64_t offset) {
@@ -79,13 +80,14 @@ tl_gguf_type tl_gguf_array_type(const tl_gguf *g, int64_t i, int64_t *count) {
 /* ---- typed getters -------------------------------------------------------------------------------------------------------- */
 
 /* *k is NULL, with TL_OK, where the key is absent and may be. */
-static tl_status gguf_look_up(const tl_gguf *g, const char *key, bool required, const char *wanted, const tl_gguf_key_entry **k, tl_error *err) {
+static tl_status gguf_look_up(const tl_gguf *g, const char *key, bool required, const char *wanted, const tl_gguf_key_entry **k,
+                              tl_error *err) {
     *k = NULL;
     if (!g || !key)
         return tl_fail(err, TL_ERR_USAGE, "GGUF metadata: needs an opened file and a key");
     int64_t i = tl_gguf_find(g, key);
     if (i < 0 && required)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: key '%.128s' is missing, expected %s; the file is no complete model: convert the model anew",
+        return tl_fail(err, TL_ERR_FORMAT, "%s: key '%.128s' is missing, expected %s; the file is no complete model: convert it anew",
                        g->label, key, wanted);
     if (i >= 0)
         *k = &g->keys[i];
@@ -94,8 +96,8 @@ static tl_status gguf_look_up(const tl_gguf *g, const char *key, bool required, 
 
 static tl_status gguf_mistyped(const tl_gguf *g, const char *key, const tl_gguf_key_entry *k, const char *found, const char *wanted,
                                tl_error *err) {
-    return tl_fail(err, TL_ERR_FORMAT, "%s: key '%.128s', byte %llu: found %s, expected %s; convert the model anew or correct the key", g->label,
-                   key, (unsigned long long)k->value, found, wanted);
+    return tl_fail(err, TL_ERR_FORMAT, "%s: key '%.128s', byte %llu: found %s, expected %s; convert the model anew or correct the key",
+                   g->label, key, (unsigned long long)k->value, found, wanted);
 }
 
 /* What an entry holds, for messages: "a string", "an array of 3 u32". */

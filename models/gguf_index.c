@@ -26,7 +26,8 @@ static void sip_round(uint64_t v[4]) {
 uint64_t tl_name_hash(uint64_t seed, const void *name, size_t n) {
     const uint8_t *p = name;
     const uint64_t other = ~seed; /* the key's second half: nothing here is secret, only spread */
-    uint64_t v[4] = {seed ^ 0x736f6d6570736575ull, other ^ 0x646f72616e646f6dull, seed ^ 0x6c7967656e657261ull, other ^ 0x7465646279746573ull};
+    uint64_t v[4] = {seed ^ 0x736f6d6570736575ull, other ^ 0x646f72616e646f6dull, seed ^ 0x6c7967656e657261ull,
+                     other ^ 0x7465646279746573ull};
     for (size_t i = 0; i <= n / 8; i++) {
         size_t left = n - i * 8;
         uint64_t word = tl_load_le(p + i * 8, left < 8 ? (int)left : 8) | (left < 8 ? (uint64_t)(n & 0xFF) << 56 : 0);

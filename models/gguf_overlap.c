@@ -1,5 +1,5 @@
-/* gguf_overlap.c: no two tensors of a file may share bytes. Files list their tensors in order as a rule, and then one pass tells; others are
- * sorted first, by a sort that no order of offsets makes slow. */
+/* gguf_overlap.c: no two tensors of a file may share bytes. Files list their tensors in order as a rule, and then one pass tells;
+ * others are sorted first, by a sort that no order of offsets makes slow. */
 #include "models/gguf.h"
 
 #include <string.h>
@@ -32,8 +32,8 @@ static tl_status gguf_check_pair(const tl_gguf *g, const tl_gguf_tensor *a, cons
     char first[72], second[72];
     if (a->offset + a->bytes <= b->offset)
         return TL_OK;
-    return tl_fail(err, TL_ERR_FORMAT, "%s: tensors '%s' (bytes %llu to %llu) and '%s' (from byte %llu on) overlap; the program that wrote the "
-                   "file is at fault, or the file is damaged: download it again or convert the model anew", g->label,
+    return tl_fail(err, TL_ERR_FORMAT, "%s: tensors '%s' (bytes %llu to %llu) and '%s' (from byte %llu on) overlap; the program that wrote "
+                   "the file is at fault, or the file is damaged: download it again or convert the model anew", g->label,
                    tl_show_bytes(a->name, strlen(a->name), first, sizeof first), (unsigned long long)a->offset,
                    (unsigned long long)(a->offset + a->bytes), tl_show_bytes(b->name, strlen(b->name), second, sizeof second),
                    (unsigned long long)b->offset);

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const gguf_value_names[] = {"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"};
+static const char *const gguf_value_names[] = {"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array",
+                                               "u64", "i64", "f64"};
 
 const char *tl_gguf_value_type_name(unsigned type) {
     return type < sizeof gguf_value_names / sizeof *gguf_value_names ? gguf_value_names[type] : "unknown";

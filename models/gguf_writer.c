@@ -129,8 +129,8 @@ tl_status tl_gguf_set_int(tl_gguf_writer *w, const char *key, tl_gguf_type type,
     int64_t hi = bits == 64 ? INT64_MAX : tl_gguf_is_signed(type) ? ((int64_t)1 << (bits - 1)) - 1 : ((int64_t)1 << bits) - 1;
     int64_t lo = tl_gguf_is_signed(type) ? -hi - 1 : 0;
     if (v < lo || v > hi)
-        return tl_fail(err, TL_ERR_USAGE, "GGUF writer: %lld does not fit the type %s of '%.128s'", (long long)v, tl_gguf_value_type_name(type),
-                       key ? key : "");
+        return tl_fail(err, TL_ERR_USAGE, "GGUF writer: %lld does not fit the type %s of '%.128s'", (long long)v,
+                       tl_gguf_value_type_name(type), key ? key : "");
     bool alignment = writer_is_alignment(key);
     if (alignment && (type != TL_GGUF_U32 || !tl_gguf_align_ok((uint64_t)v)))
         return writer_misaligned(err);
@@ -144,15 +144,17 @@ tl_status tl_gguf_set_int(tl_gguf_writer *w, const char *key, tl_gguf_type type,
 }
 
 tl_status tl_gguf_set_float(tl_gguf_writer *w, const char *key, tl_gguf_type type, double v, tl_error *err) {
-    uint64_t saved = tl_float_enter();
-    float f = (float)v;
-    tl_float_leave(saved);
     uint32_t low;
     uint64_t bits;
     if (type != TL_GGUF_F32 && type != TL_GGUF_F64)
         return tl_fail(err, TL_ERR_USAGE, "GGUF writer: type %s of '%.128s' is no float", tl_gguf_value_type_name(type), key ? key : "");
     if (writer_is_alignment(key))
         return writer_misaligned(err);
+    volatile double wide = v; /* volatile: else the compiler may move the rounding out of the calls around it */
+    uint64_t saved = tl_float_enter();
+    volatile float rounded = (float)wide;
+    tl_float_leave(saved);
+    float f = rounded;
     memcpy(&low, &f, sizeof low);
     memcpy(&bits, &v, sizeof bits);
     tl_status s = writer_begin(w, key, type, (size_t)tl_gguf_value_bytes(type), err);
@@ -259,15 +261,16 @@ tl_status tl_gguf_add_tensor(tl_gguf_writer *w, const char *name, tl_dtype dtype
         return tl_fail(err, TL_ERR_USAGE, "tl_gguf_add_tensor: needs a writer, a name, a shape and data");
     tl_show_bytes(name, strlen(name), shown, sizeof shown);
     if (!writer_name_ok(name))
-        return tl_fail(err, TL_ERR_USAGE, "GGUF writer: tensor '%s': a name must have 1 to %d bytes of printable UTF-8", shown, WRITER_NAME_MAX);
+        return tl_fail(err, TL_ERR_USAGE, "GGUF writer: tensor '%s': a name must have 1 to %d bytes of printable UTF-8", shown,
+                       WRITER_NAME_MAX);
     if (!d || rank < 1 || rank > TL_GGUF_DIMS_MAX)
         return tl_fail(err, TL_ERR_USAGE, "GGUF writer: tensor '%s': type %d and rank %d, expected a known type and 1 to %d axes", shown,
                        (int)dtype, rank, TL_GGUF_DIMS_MAX);
     writer_tensor t = {.data = data, .type = d->gguf, .rank = rank};
     memcpy(t.shape, shape, (size_t)rank * sizeof *shape);
     if (!writer_size(d, rank, shape, &t.bytes))
-        return tl_fail(err, TL_ERR_USAGE, "GGUF writer: tensor '%s': every axis must be positive, the last (%lld) a multiple of %d for %s, and all "
-                       "of it less than 2^63 bytes", shown, (long long)shape[rank - 1], d->block, d->name);
+        return tl_fail(err, TL_ERR_USAGE, "GGUF writer: tensor '%s': every axis must be positive, the last (%lld) a multiple of %d for %s, "
+                       "and all of it less than 2^63 bytes", shown, (long long)shape[rank - 1], d->block, d->name);
     if (w->tensor_index.n == w->cap) {
         size_t cap = w->cap < 16 ? 16 : w->cap * 2, bytes;
         writer_tensor *grown = tl_mul_size(cap, sizeof *grown, &bytes) ? tl_realloc(w->tensors, bytes) : NULL;

@@ -1,5 +1,5 @@
-/* gguf_files.h: what the GGUF suites share beside the byte builder: the real files of the test data, opening with a message, comparing single
- * values, temporary files. */
+/* gguf_files.h: what the GGUF suites share beside the byte builder: the real files of the test data, opening with a message, comparing
+ * single values, temporary files. */
 #ifndef TALLY_TESTS_GGUF_FILES_H
 #define TALLY_TESTS_GGUF_FILES_H
 

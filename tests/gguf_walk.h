@@ -1,4 +1,5 @@
-/* gguf_walk.h: touches everything that an accepted GGUF file offers: for the hostile-file tests and the fuzzer, where a sanitizer judges. */
+/* gguf_walk.h: touches everything that an accepted GGUF file offers: for the hostile-file tests and the fuzzer, where a
+ * sanitizer judges. */
 #ifndef TALLY_TESTS_GGUF_WALK_H
 #define TALLY_TESTS_GGUF_WALK_H
 

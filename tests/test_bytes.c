@@ -36,7 +36,8 @@ START_TEST(text_growth_is_geometric) {
     tl_text t = {0};
     tl_alloc_fail_at(1 << 30, false);
     for (int i = 0; i < 1 << 20; i++)
-        ck_assert_int_eq(tl_text_append(&t, "x", 1, NULL), TL_OK);
+        tl_text_append(&t, "x", 1, NULL);
+    ck_assert_uint_eq(t.n, 1 << 20);
     ck_assert_int_lt(tl_alloc_count(), 32);
     tl_alloc_fail_at(-1, false);
     tl_text_free(&t);
@@ -122,7 +123,8 @@ static double from_bits(uint64_t b) {
 static void check_parse(const char *text, uint64_t bits) {
     double v = -1;
     ck_assert_msg(tl_number_parse(text, strlen(text), &v), "refused '%s'", text);
-    ck_assert_msg(bits_of(v) == bits, "'%s' gave %016llx, expected %016llx", text, (unsigned long long)bits_of(v), (unsigned long long)bits);
+    ck_assert_msg(bits_of(v) == bits, "'%s' gave %016llx, expected %016llx", text, (unsigned long long)bits_of(v),
+                  (unsigned long long)bits);
 }
 
 START_TEST(parse_is_correctly_rounded) {
@@ -171,9 +173,11 @@ START_TEST(parse_takes_very_long_numbers) {
 END_TEST
 
 START_TEST(parse_refuses_what_is_no_number) {
-    static const char *const bad[] = {"",     " ",    "-",   "+",     ".",   "-.",   "e5",  "1e",   "1e+",  "1e-",  "1x",   "1 ",   " 1",
-                                      "0x10", "0x1p3", "nan", "inf",  "-inf", "NaN", "infinity", "1,5", "1.5.2", "--1", "+-1", "1e5.0", "1e5e5",
-                                      "1e999", "-1e999", "1.7976931348623159e308", "1e309", "1e99999999999999999999", "1_000", "\xd9\xa1"};
+    static const char *const bad[] = {
+        "", " ", "-", "+", ".", "-.", "e5", "1e", "1e+", "1e-", "1x", "1 ", " 1", "0x10", "0x1p3", "nan", "inf", "-inf",
+        "NaN", "infinity", "1,5", "1.5.2", "--1", "+-1", "1e5.0", "1e5e5", "1e999", "-1e999", "1.7976931348623159e308",
+        "1e309", "1e99999999999999999999", "1_000", "\xd9\xa1",
+    };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         double v = 7;
         ck_assert_msg(!tl_number_parse(bad[i], strlen(bad[i]), &v), "took '%s'", bad[i]);
@@ -321,6 +325,7 @@ END_TEST
 static Suite *bytes_suite(void) {
     Suite *s = suite_create("bytes");
     TCase *c = tcase_create("buffers");
+    tcase_set_timeout(c, 60);
     tcase_add_test(c, text_grows_and_stays_terminated);
     tcase_add_test(c, text_of_nothing_is_an_empty_string);
     tcase_add_test(c, text_growth_is_geometric);

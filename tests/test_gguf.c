@@ -339,7 +339,8 @@ START_TEST(text_of_strings_cannot_reach_the_terminal) {
     blob b = {0};
     put_header(&b, 3, 0, 2);
     put_key(&b, "s", TL_GGUF_STRING);
-    put_string(&b, "\x1b[31m\n\t\r\\ \"q\" \x7f \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xff \xc0\x80 \xed\xa0\x80 \xc2\x9b \xe2\x80\xae \xe2\x82");
+    put_string(&b, "\x1b[31m\n\t\r\\ \"q\" \x7f \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xff \xc0\x80 \xed\xa0\x80 "
+                   "\xc2\x9b \xe2\x80\xae \xe2\x82");
     put_array_key(&b, "a", TL_GGUF_STRING, 1);
     put_string_n(&b, "\"\0\"", 3);
     tl_gguf *g = from_blob(&b);

@@ -565,8 +565,10 @@ START_TEST(bytes_that_wrap_are_refused) {
 END_TEST
 
 START_TEST(removed_types_are_refused_by_name) {
-    static const struct { uint32_t id; const char *name; } removed[] = {{4, "q4_2"},         {5, "q4_3"},        {31, "q4_0_4_4"},  {32, "q4_0_4_8"},
-                                                                        {33, "q4_0_8_8"},    {36, "iq4_nl_4_4"}, {37, "iq4_nl_4_8"}, {38, "iq4_nl_8_8"}};
+    static const struct { uint32_t id; const char *name; } removed[] = {
+        {4, "q4_2"},      {5, "q4_3"},        {31, "q4_0_4_4"},   {32, "q4_0_4_8"},
+        {33, "q4_0_8_8"}, {36, "iq4_nl_4_4"}, {37, "iq4_nl_4_8"}, {38, "iq4_nl_8_8"},
+    };
     for (size_t i = 0; i < COUNT(removed); i++) {
         blob b = one_tensor(1, (uint64_t[]){256}, removed[i].id, 0, 1024);
         REFUSED(&b, TL_ERR_UNSUPPORTED, "tensor 'w'", "byte 45", removed[i].name, "was removed from the format");
@@ -699,7 +701,8 @@ static uint64_t next_random(uint64_t *x) {
 }
 
 static void mutate(blob *m, uint64_t *x) {
-    static const uint64_t edges[] = {0, 1, 7, 8, 31, 33, 255, 65535, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, INT64_MAX, UINT64_MAX, UINT64_MAX - 7};
+    static const uint64_t edges[] = {0, 1, 7, 8, 31, 33, 255, 65535, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
+                                     INT64_MAX, UINT64_MAX, UINT64_MAX - 7};
     size_t at = (size_t)(next_random(x) % m->n), width = (size_t)1 << next_random(x) % 4;
     uint64_t v = edges[next_random(x) % COUNT(edges)];
     switch (next_random(x) % 6) {
