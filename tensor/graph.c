@@ -266,6 +266,11 @@ static tl_write_entry *find_write(const tl_graph *g, const tl_tensor *root) {
     return NULL;
 }
 
+int tl_graph_writes(const tl_graph *g, const tl_tensor *root) {
+    const tl_write_entry *w = find_write(g, root);
+    return w ? w->version : 0;
+}
+
 static tl_status check_version(tl_graph *g, const tl_op *op, const tl_tensor *src) {
     const tl_write_entry *w = find_write(g, src->base);
     if (!w || w->version == src->version)

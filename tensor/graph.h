@@ -29,6 +29,9 @@ struct tl_graph {
     tl_plan *plan; /* the live one */
 };
 
+/* How often this graph writes the memory of root. */
+int tl_graph_writes(const tl_graph *g, const tl_tensor *root);
+
 /* Grows *array so that one more element fits; false when out of memory. */
 bool tl_grow(void **array, int *cap, int n, size_t element);
 

@@ -54,6 +54,17 @@ static tl_status collect(tl_plan *p, tl_error *err) {
     return TL_OK;
 }
 
+/* An output is read after the run, so it cannot be a state from before one of the run's writes. */
+static tl_status check_outputs(const tl_graph *g, tl_error *err) {
+    char text[160];
+    for (int i = 0; i < g->n_nodes; i++) {
+        const tl_tensor *t = g->nodes[i];
+        if (t->mark & TL_MARK_OUTPUT && t->version != tl_graph_writes(g, t->base))
+            return tl_fail(err, TL_ERR_USAGE, "plan: output %s is a state from before a later write; mark the handle that the write returned", tl_describe(t, text, sizeof text));
+    }
+    return TL_OK;
+}
+
 /* ---- lifetimes of roots that are the graph's own ---- */
 
 static void lifetimes(tl_plan *p) {
@@ -250,7 +261,9 @@ static tl_status prepare(tl_plan **out, tl_graph *g, tl_backend *be, const tl_pl
         p->options = *options;
     p->options.no_fuse |= p->options.probe != NULL;
     *out = p;
-    tl_status s = collect(p, err);
+    tl_status s = check_outputs(g, err);
+    if (!s)
+        s = collect(p, err);
     if (s)
         return s;
     lifetimes(p);

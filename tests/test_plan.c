@@ -131,6 +131,20 @@ START_TEST(a_graph_has_one_live_plan) {
 }
 END_TEST
 
+START_TEST(an_output_from_before_a_write_is_refused) {
+    rig r = rig_open("ref");
+    tl_tensor *state = rig_state(&r, "cache", 2, 4, 0), *old = tl_reshape(r.g, state, 1, (int64_t[]){8});
+    tl_plan *plan;
+    tl_output(r.g, old);
+    rig_plan(&r, NULL); /* nothing writes it: as good as any output */
+    tl_plan_free(r.plan);
+    r.plan = NULL;
+    tl_output(r.g, tl_assign(r.g, state, rig_input(&r, "x", 2, 4)));
+    REFUSED(&r, tl_plan_new(&plan, r.g, r.be, NULL, &r.err), TL_ERR_USAGE, "from before a later write");
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(a_plan_without_its_graph_is_refused_and_can_be_freed) {
     rig r = rig_open("ref");
     tl_output(r.g, tl_neg(r.g, rig_input(&r, "x", 2, 4)));
@@ -274,6 +288,7 @@ static Suite *plan_suite(void) {
     tcase_add_loop_test(c, reuse_makes_a_deep_graph_as_small_as_a_few_layers, 0, N_SPECS);
     tcase_add_loop_test(c, any_allocation_may_fail_while_planning_and_running, 0, 2 * N_SPECS);
     tcase_add_test(c, a_graph_has_one_live_plan);
+    tcase_add_test(c, an_output_from_before_a_write_is_refused);
     tcase_add_test(c, a_plan_without_its_graph_is_refused_and_can_be_freed);
     tcase_add_test(c, nothing_given_gives_a_message);
     tcase_add_loop_test(c, an_empty_graph_plans_and_runs, 0, N_SPECS);
