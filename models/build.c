@@ -49,7 +49,7 @@ tl_tensor *tl_angles(tl_build *b) {
     if (!freq)
         tl_graph_fail(b->g, TL_ERR_MEMORY, "rope: out of memory");
     else if (tl_rope_freqs(&c, freq, &magnitude, &err))
-        tl_graph_fail(b->g, err.status, "%s", err.message);
+        tl_graph_fail(b->g, TL_ERR_FORMAT, "the rope settings or rope_freqs.weight are not usable: %s", err.message);
     else
         b->angles = tl_name(b->g, tl_rope_angles(b->g, b->pos, c.dims / 2, freq, magnitude, NULL), "rope_angles");
     tl_free(freq);

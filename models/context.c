@@ -138,7 +138,10 @@ static tl_status open_context(tl_context **out, tl_model *m, const tl_context_op
 tl_status tl_context_new(tl_context **c, tl_model *m, const tl_context_options *o, tl_error *err) {
     *c = NULL;
     if (!m || !m->complete)
-        return tl_fail(err, TL_ERR_USAGE, "context: %s", m ? "the model's weights are not loaded completely" : "no model given");
+        return tl_fail(err, TL_ERR_USAGE, "context: %s",
+                       !m                        ? "no model given"
+                       : m->options.vocab_only ? "the model was loaded without weights (vocab_only)"
+                                               : "the model's weights are not loaded completely");
     return open_context(c, m, o, false, err);
 }
 
@@ -166,6 +169,8 @@ tl_status tl_context_forecast(const tl_gguf *g, tl_backend *be, const tl_model_o
     *out = (tl_memory_forecast){0, 0, 0, 0, 0};
     if (!g || !be)
         return tl_fail(err, TL_ERR_USAGE, "forecast: a file and a backend are needed");
+    if (mo && mo->vocab_only)
+        return tl_fail(err, TL_ERR_USAGE, "forecast: a model without weights (vocab_only) makes no context");
     tl_model *m;
     tl_context *c = NULL;
     tl_status s = tl_model_open_dry(&m, g, be, mo, err);
@@ -179,23 +184,23 @@ tl_status tl_context_forecast(const tl_gguf *g, tl_backend *be, const tl_model_o
 }
 
 tl_model *tl_context_model(const tl_context *c) {
-    return c->model;
+    return c ? c->model : NULL;
 }
 
 tl_plan *tl_context_plan(const tl_context *c) {
-    return c->plan;
+    return c ? c->plan : NULL;
 }
 
 int32_t tl_context_size(const tl_context *c) {
-    return c->options.n_ctx;
+    return c ? c->options.n_ctx : 0;
 }
 
 int32_t tl_context_free_tokens(const tl_context *c) {
-    return c->pages_free * TL_PAGE;
+    return c ? c->pages_free * TL_PAGE : 0;
 }
 
 tl_memory_forecast tl_context_memory(const tl_context *c) {
-    return c->memory;
+    return c ? c->memory : (tl_memory_forecast){0, 0, 0, 0, 0};
 }
 
 void tl_context_cancel(tl_context *c) {

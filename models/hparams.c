@@ -100,9 +100,6 @@ tl_status tl_hparams_read(const tl_gguf *g, tl_hparams *hp, const tl_arch **arch
         return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: general.architecture is '%.*s'; this build knows %s", tl_gguf_path(g),
                        (int)(name.n < 40 ? name.n : 40), name.data, tl_model_archs());
     memcpy(hp->arch, (*arch)->name, strlen((*arch)->name) + 1);
-    const tl_gguf_tensor *table = tl_gguf_tensor_find(g, "token_embd.weight");
-    if (table && table->rank == 2 && table->shape[0] <= INT32_MAX)
-        hp->n_vocab = (int32_t)table->shape[0];
     double eps = 1e-5;
     if ((s = get_int(g, hp, "block_count", true, 1, 4096, &hp->n_layer, err)) ||
         (s = get_int(g, hp, "embedding_length", true, 1, 1 << 20, &hp->n_embd, err)) ||
@@ -111,6 +108,13 @@ tl_status tl_hparams_read(const tl_gguf *g, tl_hparams *hp, const tl_arch **arch
         (s = get_float(g, hp, "attention.layer_norm_rms_epsilon", true, 0, 1, &eps, err)) || (s = read_rope(g, hp, err)))
         return s;
     hp->norm_eps = (float)eps;
+    const tl_gguf_tensor *table = tl_gguf_tensor_find(g, "token_embd.weight");
+    if (!table)
+        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' is missing", tl_gguf_path(g));
+    if (table->shape[0] > INT32_MAX)
+        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' has %lld rows, more than %d", tl_gguf_path(g), (long long)table->shape[0],
+                       INT32_MAX);
+    hp->n_vocab = (int32_t)table->shape[0];
     hp->tied = !tl_gguf_tensor_find(g, "output.weight");
     return (*arch)->hparams ? (*arch)->hparams(g, hp, err) : TL_OK;
 }

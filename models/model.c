@@ -21,11 +21,12 @@ const tl_arch *tl_arch_find(const char *name, size_t n) {
 }
 
 const char *tl_model_archs(void) {
-    return ""
-#define TL_ARCH(id, text) text " "
+    static const char names[] = ""
+#define TL_ARCH(id, text) ", " text
 #include "models/arch.def"
 #undef TL_ARCH
         ;
+    return names + 2;
 }
 
 /* ---- a line about the model ---- */
@@ -68,10 +69,10 @@ static tl_status open_parts(tl_model *m, tl_error *err) {
     tl_status s = m->dry ? TL_OK : tl_tokenizer_new(&m->tokenizer, m->gguf, err);
     if (s || m->options.vocab_only)
         return s;
-    if ((s = tl_hparams_read(m->gguf, &m->hp, &m->arch, err)))
-        return s;
     if (tl_gguf_tensors(m->gguf) == 0)
         return tl_fail(err, TL_ERR_FORMAT, "%s: the file holds a vocabulary but no weights", tl_gguf_path(m->gguf));
+    if ((s = tl_hparams_read(m->gguf, &m->hp, &m->arch, err)))
+        return s;
     if (m->tokenizer && (s = check_vocab(m, err)))
         return s;
     if ((s = tl_bank_new(&m->bank, m->backend, err)) || (s = tl_weights_resolve(m, err)))
@@ -152,29 +153,29 @@ void tl_model_free(tl_model *m) {
 /* ---- facts ---- */
 
 const tl_hparams *tl_model_hparams(const tl_model *m) {
-    return &m->hp;
+    return m ? &m->hp : NULL;
 }
 
 const tl_gguf *tl_model_gguf(const tl_model *m) {
-    return m->gguf;
+    return m ? m->gguf : NULL;
 }
 
 const tl_tokenizer *tl_model_tokenizer(const tl_model *m) {
-    return m->tokenizer;
+    return m ? m->tokenizer : NULL;
 }
 
 tl_backend *tl_model_backend(const tl_model *m) {
-    return m->backend;
+    return m ? m->backend : NULL;
 }
 
 uint64_t tl_model_params(const tl_model *m) {
-    return m->params;
+    return m ? m->params : 0;
 }
 
 uint64_t tl_model_weight_bytes(const tl_model *m) {
-    return m->weight_bytes;
+    return m ? m->weight_bytes : 0;
 }
 
 const char *tl_model_describe(const tl_model *m) {
-    return m->text;
+    return m ? m->text : "";
 }

@@ -38,15 +38,16 @@ void tl_session_free(tl_session *s) {
 }
 
 int64_t tl_session_length(const tl_session *s) {
-    return s->length;
+    return s ? s->length : 0;
 }
 
 const int32_t *tl_session_ids(const tl_session *s) {
-    return s->ids;
+    return s ? s->ids : NULL;
 }
 
 void tl_session_clear(tl_session *s) {
-    tl_session_cut(s, 0);
+    if (s)
+        tl_session_cut(s, 0);
 }
 
 int32_t tl_pages_for(int64_t tokens) {

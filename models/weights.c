@@ -32,8 +32,8 @@ static tl_status want(tl_model *m, const tl_gguf_tensor *info, unsigned uses, bo
             return TL_OK;
         }
     if (info->dtype == TL_N_DTYPES)
-        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tensor '%s' has GGUF type %d, which this build cannot decode; convert the model to one of its types",
-                       tl_gguf_path(m->gguf), info->name, info->type);
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tensor '%s' is %s, which this build cannot decode; convert the model to another type",
+                       tl_gguf_path(m->gguf), info->name, tl_gguf_type_name(info->type));
     m->slots[m->n_slots++] = (model_slot){.info = info, .uses = uses};
     return TL_OK;
 }
@@ -60,7 +60,7 @@ static tl_status check_type(const tl_model *m, const tl_gguf_tensor *t, unsigned
                        tl_dtype_get(t->dtype)->name);
     if (plain && t->dtype != TL_F32)
         return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tensor '%s' is %s; f32 is wanted here", tl_gguf_path(m->gguf), t->name,
-                       t->dtype < TL_N_DTYPES ? tl_dtype_get(t->dtype)->name : "of an unknown type");
+                       tl_gguf_type_name(t->type));
     return TL_OK;
 }
 
@@ -206,7 +206,8 @@ static size_t row_bytes(const model_slot *slot) {
     return (size_t)(slot->info->shape[slot->info->rank - 1] / d->block) * (size_t)d->block_bytes;
 }
 
-/* The next bytes of a slot's tensor, which arrive in order. Packed ones wait in staging until whole groups of rows are there. */
+/* The next bytes of a slot's tensor, which arrive in order. Packed ones wait in staging until whole groups of rows are there. What is
+ * refused counts as not arrived, so that such a model can never be complete. */
 static tl_status accept(tl_model *m, model_slot *slot, const unsigned char *bytes, size_t n, tl_error *err) {
     tl_tensor *t = slot->t;
     if (!t->layout) {
@@ -216,8 +217,11 @@ static tl_status accept(tl_model *m, model_slot *slot, const unsigned char *byte
             s = m->backend->ops->write(m->backend, b, (size_t)slot->have, bytes, n);
         else
             memcpy((char *)b->data + slot->have, bytes, n);
-        slot->have += n;
-        return !s && slot->have == slot->info->bytes && m->options.check_tensors ? check_values(m, slot, 0, b->data, (size_t)slot->have, err) : s;
+        if (!s && slot->have + n == slot->info->bytes && m->options.check_tensors)
+            s = check_values(m, slot, 0, b->data, (size_t)slot->info->bytes, err);
+        if (!s)
+            slot->have += n;
+        return s;
     }
     size_t row = row_bytes(slot), batch = row * STAGING_ROWS, all = (size_t)slot->info->bytes;
     if (!m->staging && !(m->staging = tl_alloc(batch)))
@@ -232,8 +236,10 @@ static tl_status accept(tl_model *m, model_slot *slot, const unsigned char *byte
         if (held == batch || slot->have == all) {
             int64_t rows = (int64_t)(held / row);
             tl_status s = m->options.check_tensors ? check_values(m, slot, (uint64_t)slot->rows * row, m->staging, held, err) : TL_OK;
-            if (s)
+            if (s) {
+                slot->have = (uint64_t)slot->rows * row;
                 return s;
+            }
             t->layout->pack(t, slot->rows, slot->rows + rows, m->staging, tl_data(t));
             slot->rows += rows;
         }
