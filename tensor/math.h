@@ -16,6 +16,9 @@
 #ifdef __FAST_MATH__
 #error "Tally promises the same bits everywhere: build it without -ffast-math"
 #endif
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "Tally reads the little-endian blocks of GGUF files where they lie: it needs a little-endian machine"
+#endif
 #if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
 #error "float arithmetic must be binary32 throughout: on 32-bit x86 use -msse2 -mfpmath=sse"
 #endif
