@@ -1,20 +1,22 @@
 /* pack.c: the packed layout of weights for linear layers: panels of 16 rows, interleaved so that one vector holds one k-step of all of
- * them. Per panel and block of 32: the 16 scales side by side (and the 16 minima), then the quants in groups of 4 bytes: group 0 of
- * row 0, of row 1, ... of row 15, then group 1. For 4-bit types a byte keeps its two elements i and i + 16, so nothing grows but the
- * padding of the last panel, whose rows decode to zero. The same layout serves every ISA level. */
+ * them. A block of the file has f16 scales (one, or with a minimum two) and other bytes in groups of 4. Per panel and block: the 16
+ * scales side by side, the 16 minima, then group 0 of row 0, of row 1, ... of row 15, then group 1, in the order of the file. So a byte
+ * keeps its elements and nothing grows but the padding of the last panel, whose rows decode to zero. All block types and all ISA
+ * levels share it. */
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
 
-/* Where the parts of a block of the file lie: scales first (2 or 4 bytes), then quants. */
+/* Where the scales of a block of the file lie (2 or 4 bytes: first, or last), and how many other bytes there are. */
 typedef struct block_parts {
-    size_t head, quants;
+    size_t head_at, head, others_at, others;
 } block_parts;
 
 static block_parts parts_of(tl_dtype t) {
     const tl_dtype_info *d = tl_dtype_get(t);
-    size_t head = d->kind == TL_KIND_SCALE_MIN ? 4 : 2;
-    return (block_parts){head, (size_t)d->block_bytes - head};
+    size_t head = d->kind == TL_KIND_SCALE_MIN || d->kind == TL_KIND_SUPER_MIN ? 4 : 2, others = (size_t)d->block_bytes - head;
+    bool last = t == TL_Q2_K || t == TL_Q3_K || t == TL_Q6_K;
+    return last ? (block_parts){others, head, 0, others} : (block_parts){0, head, head, others};
 }
 
 static int64_t blocks_of(const tl_tensor *t) {
@@ -27,8 +29,8 @@ static size_t packed_bytes(const tl_tensor *t) {
 }
 
 /* Address of 2-byte half h (0: scale, 1: minimum) and of 4-byte group g of row r in a packed block. */
-static size_t head_at(int h, int r) {
-    return (size_t)(h * TL_PANEL + r) * 2;
+static size_t half_at(size_t h, int r) {
+    return (h * TL_PANEL + (size_t)r) * 2;
 }
 
 static size_t group_at(block_parts p, size_t g, int r) {
@@ -37,32 +39,32 @@ static size_t group_at(block_parts p, size_t g, int r) {
 
 static void pack(const tl_tensor *t, int64_t row0, int64_t row1, const void *src, void *dst) {
     block_parts p = parts_of(t->dtype);
-    size_t block = p.head + p.quants, blocks = (size_t)blocks_of(t), panel_bytes = block * blocks * TL_PANEL;
+    size_t block = p.head + p.others, blocks = (size_t)blocks_of(t), panel_bytes = block * blocks * TL_PANEL;
     for (int64_t r = row0; r < row1; r++) {
         const char *from = (const char *)src + (size_t)(r - row0) * block * blocks;
         char *panel = (char *)dst + (size_t)(r / TL_PANEL) * panel_bytes;
         int lane = (int)(r % TL_PANEL);
         for (size_t b = 0; b < blocks; b++, from += block, panel += block * TL_PANEL) {
             for (size_t h = 0; h < p.head / 2; h++)
-                memcpy(panel + head_at((int)h, lane), from + 2 * h, 2);
-            for (size_t g = 0; g < p.quants / 4; g++)
-                memcpy(panel + group_at(p, g, lane), from + p.head + 4 * g, 4);
+                memcpy(panel + half_at(h, lane), from + p.head_at + 2 * h, 2);
+            for (size_t g = 0; g < p.others / 4; g++)
+                memcpy(panel + group_at(p, g, lane), from + p.others_at + 4 * g, 4);
         }
     }
 }
 
 static void unpack_rows(const tl_tensor *t, int64_t row0, int64_t row1, const void *packed, void *dst) {
     block_parts p = parts_of(t->dtype);
-    size_t block = p.head + p.quants, blocks = (size_t)blocks_of(t), panel_bytes = block * blocks * TL_PANEL;
+    size_t block = p.head + p.others, blocks = (size_t)blocks_of(t), panel_bytes = block * blocks * TL_PANEL;
     char *to = dst;
     for (int64_t r = row0; r < row1; r++) {
         const char *panel = (const char *)packed + (size_t)(r / TL_PANEL) * panel_bytes;
         int lane = (int)(r % TL_PANEL);
         for (size_t b = 0; b < blocks; b++, to += block, panel += block * TL_PANEL) {
             for (size_t h = 0; h < p.head / 2; h++)
-                memcpy(to + 2 * h, panel + head_at((int)h, lane), 2);
-            for (size_t g = 0; g < p.quants / 4; g++)
-                memcpy(to + p.head + 4 * g, panel + group_at(p, g, lane), 4);
+                memcpy(to + p.head_at + 2 * h, panel + half_at(h, lane), 2);
+            for (size_t g = 0; g < p.others / 4; g++)
+                memcpy(to + p.others_at + 4 * g, panel + group_at(p, g, lane), 4);
         }
     }
 }
@@ -70,5 +72,5 @@ static void unpack_rows(const tl_tensor *t, int64_t row0, int64_t row1, const vo
 static const tl_layout panel16 = {"panel16", TL_PANEL, packed_bytes, pack, unpack_rows};
 
 const tl_layout *tl_cpu_layout_of(tl_dtype t) {
-    return t == TL_Q4_0 || t == TL_Q4_1 || t == TL_Q8_0 ? &panel16 : NULL;
+    return tl_dtype_get(t)->block > 1 ? &panel16 : NULL;
 }

@@ -40,6 +40,11 @@ void TL_LEVEL_PREFIX(values)(float *a, const float *p, const float *values, int6
 TL_PANEL_OF(q4_0)
 TL_PANEL_OF(q4_1)
 TL_PANEL_OF(q8_0)
+TL_PANEL_OF(q2_k)
+TL_PANEL_OF(q3_k)
+TL_PANEL_OF(q4_k)
+TL_PANEL_OF(q5_k)
+TL_PANEL_OF(q6_k)
 #undef TL_PANEL_OF
 
 #define TL_DOT_OF(name)                                                                                                                    \

@@ -30,6 +30,7 @@ static inline vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
 static inline vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 static inline vi vi_and(vi a, vi b) { return _mm256_and_si256(a, b); }
 static inline vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
+static inline vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 static inline vi vi_shl(vi a, int n) { return _mm256_slli_epi32(a, n); }
 static inline vi vi_shr(vi a, int n) { return _mm256_srli_epi32(a, n); }
 static inline vi vi_max(vi a, vi b) { return _mm256_max_epi32(a, b); }
@@ -66,5 +67,19 @@ static inline void v_join(float *p, vf even, vf odd) {
     v_store(p, _mm256_permute2f128_ps(lo, hi, 0x20));
     v_store(p + 8, _mm256_permute2f128_ps(lo, hi, 0x31));
 }
+
+/* ---- words of packed panels (super.inl): 4 bytes a lane ---- */
+
+static inline vi vi_load(const void *p) { return _mm256_loadu_si256(p); }
+static inline vi vi_mul(vi a, vi b) { return _mm256_mullo_epi32(a, b); }
+static inline vf v_from_int(vi a) { return _mm256_cvtepi32_ps(a); }
+/* The bytes shifted right by n and masked, n and mask so that nothing of a neighbour stays. */
+static inline vi vi_bytes(vi a, int n, int mask) { return vi_and(_mm256_srli_epi16(a, n), _mm256_set1_epi8((char)mask)); }
+/* Byte j with its sign. */
+static inline vi vi_byte(vi a, int j) { return _mm256_srai_epi32(_mm256_slli_epi32(a, 24 - 8 * j), 24); }
+/* Bytes 0 and 2, or 1 and 3, with their sign, as 16-bit pairs; acc + the sum of products of such pairs. */
+static inline vi vi_even(vi a) { return _mm256_srai_epi16(_mm256_slli_epi16(a, 8), 8); }
+static inline vi vi_odd(vi a) { return _mm256_srai_epi16(a, 8); }
+static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, _mm256_madd_epi16(a, b)); }
 
 #endif
