@@ -250,6 +250,21 @@ START_TEST(the_default_system_message_is_read_from_the_template) {
 }
 END_TEST
 
+START_TEST(a_mebibyte_of_unfinished_defaults_is_no_matter) {
+    static const char piece[] = "'<|im_start|>system\\n";
+    size_t n = 50000, len = sizeof piece - 1;
+    char *text = malloc(n * len + 1);
+    for (size_t i = 0; i < n; i++)
+        memcpy(text + i * len, piece, len);
+    text[n * len] = 0;
+    expect_default(text, "");
+    for (size_t i = 1; i < n; i++)
+        text[i * len] = '"'; /* the first literal never ends */
+    expect_default(text, "");
+    free(text);
+}
+END_TEST
+
 START_TEST(a_file_without_a_known_template_says_what_to_pass) {
     tl_text bytes = {0};
     tl_error err = {0};
@@ -363,6 +378,7 @@ static Suite *chat_suite(void) {
     tcase_add_test(c, templates_of_other_families_are_not_taken_for_ours);
     tcase_add_test(c, names_lists_what_by_name_finds);
     tcase_add_test(c, the_default_system_message_is_read_from_the_template);
+    tcase_add_test(c, a_mebibyte_of_unfinished_defaults_is_no_matter);
     tcase_add_test(c, a_file_without_a_known_template_says_what_to_pass);
     tcase_add_test(c, every_failing_allocation_gives_a_status_and_no_leak);
     tcase_add_test(c, the_demo_model_renders_and_encodes_its_reference_chats);

@@ -121,14 +121,14 @@ START_TEST(stories_matches_47_of_47_and_its_prompts) {
     ck_assert_uint_eq(cases->count, 4);
     for (size_t i = 0; i < cases->count; i++) {
         const json *ids = json_get(&cases->item[i], "greedy_ids");
+        tl_ids answer = {0};
         tl_text text = {0};
         tl_error err = {0};
-        const json *prompt = json_get(&cases->item[i], "prompt");
-        tl_detok d = tl_detok_start(t, false, prompt->length == 0); /* after no prompt the answer begins a text */
-        expect_json_ids(t, prompt, json_get(&cases->item[i], "prompt_ids"), TL_ENCODE_SPECIAL);
+        expect_json_ids(t, json_get(&cases->item[i], "prompt"), json_get(&cases->item[i], "prompt_ids"), TL_ENCODE_SPECIAL);
         for (size_t k = 0; k < ids->count; k++)
-            ck_assert_int_eq(tl_detok_push(&d, (int32_t)ids->item[k].number, &text, &err), TL_OK);
-        ck_assert_int_eq(tl_detok_end(&d, &text, &err), TL_OK);
+            ck_assert_int_eq(tl_ids_append(&answer, (const int32_t[]){(int32_t)ids->item[k].number}, 1, &err), TL_OK);
+        ck_assert_int_eq(tl_tokenizer_decode(t, answer.id, answer.n, false, &text, &err), TL_OK); /* the reference takes the space off */
+        tl_ids_free(&answer);
         ck_assert_str_eq(text.data, json_get(&cases->item[i], "text")->string);
         tl_text_free(&text);
     }
@@ -193,7 +193,7 @@ START_TEST(every_token_and_sampled_code_points_come_back) {
             tl_gguf_string piece = tl_tokenizer_piece(t, id, true);
             expect_comes_back(t, piece.data, piece.n);
         }
-        for (uint32_t cp = 0; cp < 0x110000; cp += cp < 0x3000 ? 1 : 29) {
+        for (uint32_t cp = 0; cp < 0x110000; cp += cp < 0x3000 ? 1 : 97) {
             char s[4];
             if ((cp < 0xD800 || cp > 0xDFFF) && cp != 0x2581) /* SPM's stand-in for the space */
                 expect_comes_back(t, s, (size_t)tl_utf8_write(cp, s));

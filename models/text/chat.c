@@ -103,19 +103,21 @@ static size_t chat_unescape(const char *s, size_t n, char *c) {
     return 2;
 }
 
-/* Reads a literal's rest from s: true if it goes on as "<newline>MESSAGE<|im_end|>" before its closing quote; MESSAGE is appended. */
-static tl_status chat_read_default(const char *s, size_t n, char quote, bool *found, tl_text *out, tl_error *err) {
+/* Reads a literal's rest from s, *used bytes: *found if it goes on as "<newline>MESSAGE<|im_end|>" before its closing quote; MESSAGE is
+ * appended. */
+static tl_status chat_read_default(const char *s, size_t n, char quote, size_t *used, bool *found, tl_text *out, tl_error *err) {
     char c;
+    size_t before = out->n;
     *found = false;
-    size_t at = n > 0 ? chat_unescape(s, n, &c) : 0, before = out->n;
-    if (at == 0 || c != '\n')
+    *used = n > 0 ? chat_unescape(s, n, &c) : 0;
+    if (*used == 0 || c != '\n')
         return TL_OK;
-    while (at < n && s[at] != quote) {
-        if (n - at >= 10 && memcmp(s + at, "<|im_end|>", 10) == 0) {
+    while (*used < n && s[*used] != quote) {
+        if (n - *used >= 10 && memcmp(s + *used, "<|im_end|>", 10) == 0) {
             *found = out->n > before;
             return TL_OK;
         }
-        at += chat_unescape(s + at, n - at, &c);
+        *used += chat_unescape(s + *used, n - *used, &c);
         tl_status status = tl_text_append(out, &c, 1, err);
         if (status != TL_OK)
             return status;
@@ -136,9 +138,11 @@ static tl_status chat_find_default(const char *text, size_t n, tl_text *out, tl_
     tl_status s = TL_OK;
     while (!found && s == TL_OK && (p = chat_find(p, (size_t)(end - p), start)) != NULL) {
         char quote = p > text ? p[-1] : 0;
+        size_t used = 0;
         p += len;
         if (quote == '\'' || quote == '"')
-            s = chat_read_default(p, (size_t)(end - p), quote, &found, out, err);
+            s = chat_read_default(p, (size_t)(end - p), quote, &used, &found, out, err);
+        p += used; /* what was read once is not searched again: linear in any text */
     }
     return s;
 }
