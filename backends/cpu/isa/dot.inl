@@ -1,70 +1,84 @@
-/* dot.inl: float weight rows as stored times rows of x, in 16 lanes, over the words of a level's vec.h. A weight vector is loaded once for
- * four columns. For f16 the x rows come rounded to 13 bits, so products are exact. */
+/* dot.inl: float weight rows as stored times rows of x, in 16 lanes, over the words of a level's vec.h: tiles of TILE_ROWS weight rows and
+ * TILE_COLUMNS rows of x read both along k. For f16 the x rows come rounded to 13 bits, products are exact and may be fused; f32 and
+ * bf16 never are. */
 #include "tensor/math.h"
+
+#define INL static inline __attribute__((always_inline))
 
 enum { GROUPS = 16 / VL };
 
-static inline vf load_f32(const char *w, int64_t i) {
-    return v_load((const float *)(const void *)w + i);
+INL vf load_weights(tl_dtype t, const char *w, int64_t i) {
+    return t == TL_F16 ? v_from_f16(w + 2 * i) : t == TL_BF16 ? v_from_bf16(w + 2 * i) : v_load((const void *)(w + 4 * i));
 }
 
-static inline vf load_f16(const char *w, int64_t i) {
-    return v_from_f16(w + 2 * i);
-}
-
-static inline float one_f32(const char *w, int64_t i) {
-    float v;
-    memcpy(&v, w + 4 * i, 4);
-    return v;
-}
-
-static inline float one_f16(const char *w, int64_t i) {
+INL float one_weight(tl_dtype t, const char *w, int64_t i) {
     uint16_t h;
+    float v;
+    if (t == TL_F32) {
+        memcpy(&v, w + 4 * i, 4);
+        return v;
+    }
     memcpy(&h, w + 2 * i, 2);
-    return tl_f16_to_f32(h);
+    return t == TL_F16 ? tl_f16_to_f32(h) : tl_bf16_to_f32(h);
 }
 
-#define COLUMN(c) ((const float *)(const void *)((const char *)x + (size_t)(c) * x_stride))
+INL const float *column(const void *x, size_t stride, int c) {
+    return (const void *)((const char *)x + (size_t)c * stride);
+}
 
-/* One row times C columns from column c0. */
-#define ROW_TIMES(C, type)                                                                                                                 \
-    do {                                                                                                                                   \
-        vf s[C][GROUPS];                                                                                                                   \
-        for (int c = 0; c < (C); c++)                                                                                                      \
-            for (int g = 0; g < GROUPS; g++)                                                                                               \
-                s[c][g] = v_set(0.0f);                                                                                                     \
-        for (int64_t i = 0; i < done; i += 16)                                                                                             \
-            for (int g = 0; g < GROUPS; g++) {                                                                                             \
-                vf v = load_##type(row, i + g * VL);                                                                                       \
-                for (int c = 0; c < (C); c++)                                                                                              \
-                    s[c][g] = v_add(s[c][g], v_mul(v, v_load(COLUMN(c0 + c) + i + g * VL)));                                               \
-            }                                                                                                                              \
-        for (int c = 0; c < (C); c++) {                                                                                                    \
-            float lane[16];                                                                                                                \
-            for (int g = 0; g < GROUPS; g++)                                                                                               \
-                v_store(lane + g * VL, s[c][g]);                                                                                           \
-            for (int64_t i = done; i < k; i++)                                                                                             \
-                lane[i % 16] += one_##type(row, i) * COLUMN(c0 + c)[i];                                                                    \
-            y[(c0 + c) * y_stride + r] = tl_fold16(lane);                                                                                  \
-        }                                                                                                                                  \
-    } while (0)
+/* R weight rows times C rows of x. t, R and C are constants wherever this is inlined. */
+INL void tile(tl_dtype t, int R, int C, float *y, int64_t y_stride, const char *w, size_t w_stride, const void *x, size_t x_stride, int64_t k) {
+    int64_t done = k / 16 * 16;
+    vf s[TILE_ROWS][TILE_COLUMNS][GROUPS];
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            for (int g = 0; g < GROUPS; g++)
+                s[r][c][g] = v_set(0.0f);
+    for (int64_t i = 0; i < done; i += 16)
+        for (int g = 0; g < GROUPS; g++) {
+            vf v[TILE_ROWS];
+            for (int r = 0; r < R; r++)
+                v[r] = load_weights(t, w + (size_t)r * w_stride, i + g * VL);
+            for (int c = 0; c < C; c++) {
+                vf u = v_load(column(x, x_stride, c) + i + g * VL);
+                for (int r = 0; r < R; r++)
+                    s[r][c][g] = t == TL_F16 ? v_fused(v[r], u, s[r][c][g]) : v_add(s[r][c][g], v_mul(v[r], u));
+            }
+        }
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++) {
+            if (done == k) {
+                y[c * y_stride + r] = v_fold(s[r][c]);
+                continue;
+            }
+            float lane[16];
+            for (int g = 0; g < GROUPS; g++)
+                v_store(lane + g * VL, s[r][c][g]);
+            for (int64_t i = done; i < k; i++)
+                lane[i % 16] += one_weight(t, w + (size_t)r * w_stride, i) * column(x, x_stride, c)[i];
+            y[c * y_stride + r] = tl_fold16(lane);
+        }
+}
 
-#define DOT(type)                                                                                                                          \
-    void TL_ISA(dot_##type)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,        \
+/* C rows of x against all weight rows. */
+INL void columns(tl_dtype t, int C, float *y, int64_t y_stride, const char *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, int64_t k) {
+    int r = 0;
+    for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS)
+        tile(t, TILE_ROWS, C, y + r, y_stride, w + (size_t)r * w_stride, w_stride, x, x_stride, k);
+    for (; r < n_rows; r++)
+        tile(t, 1, C, y + r, y_stride, w + (size_t)r * w_stride, w_stride, x, x_stride, k);
+}
+
+#define DOT(name, type)                                                                                                                    \
+    void TL_ISA(dot_##name)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,        \
                             int n_cols, int64_t k) {                                                                                       \
-        int64_t done = k / 16 * 16;                                                                                                        \
-        int c0 = 0;                                                                                                                        \
-        for (; c0 + 4 <= n_cols; c0 += 4)                                                                                                  \
-            for (int r = 0; r < n_rows; r++) {                                                                                             \
-                const char *row = (const char *)w + (size_t)r * w_stride;                                                                  \
-                ROW_TIMES(4, type);                                                                                                        \
-            }                                                                                                                              \
-        for (; c0 < n_cols; c0++)                                                                                                          \
-            for (int r = 0; r < n_rows; r++) {                                                                                             \
-                const char *row = (const char *)w + (size_t)r * w_stride;                                                                  \
-                ROW_TIMES(1, type);                                                                                                        \
-            }                                                                                                                              \
+        int c = 0;                                                                                                                         \
+        for (; c + TILE_COLUMNS <= n_cols; c += TILE_COLUMNS)                                                                              \
+            columns(type, TILE_COLUMNS, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);             \
+        for (; c < n_cols; c++)                                                                                                            \
+            columns(type, 1, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);                        \
     }
 
-DOT(f32)
-DOT(f16)
+DOT(f32, TL_F32)
+DOT(f16, TL_F16)
+DOT(bf16, TL_BF16)

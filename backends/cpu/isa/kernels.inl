@@ -52,4 +52,5 @@ TL_PANEL_OF(q6_k)
                                      size_t x_stride, int n_cols, int64_t k);
 TL_DOT_OF(f32)
 TL_DOT_OF(f16)
+TL_DOT_OF(bf16)
 #undef TL_DOT_OF

@@ -1,10 +1,12 @@
-/* dot.c: float products of the avx2 level: isa/dot.inl over the words of vec.h. */
+/* dot.c: float products of the avx2 level: isa/dot.inl over the words of vec.h. A tile's sums fill the registers. */
 #include <string.h>
 
 #include "backends/cpu/isa/avx2/avx2.h"
 
 #ifdef TL_HAVE_LEVEL
 #include "backends/cpu/isa/avx2/vec.h"
+
+enum { TILE_ROWS = 2, TILE_COLUMNS = 3 };
 
 #define TL_ISA(name) tl_avx2_##name
 #include "backends/cpu/isa/dot.inl"

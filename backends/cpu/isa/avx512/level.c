@@ -6,7 +6,7 @@ static const tl_kernels kernels = {
     .quantize_x32 = {tl_avx512_quantize_x32},
     .quantize_x256 = {tl_avx512_quantize_x256},
     .round_x13 = {tl_avx512_round_x13},
-    .dot = {[TL_F32] = tl_avx512_dot_f32, [TL_F16] = tl_avx512_dot_f16},
+    .dot = {[TL_F32] = tl_avx512_dot_f32, [TL_F16] = tl_avx512_dot_f16, [TL_BF16] = tl_avx512_dot_bf16},
     .panel = {[TL_Q4_0] = tl_avx512_panel_q4_0, [TL_Q4_1] = tl_avx512_panel_q4_1, [TL_Q8_0] = tl_avx512_panel_q8_0, [TL_Q2_K] = tl_avx512_panel_q2_k,
               [TL_Q3_K] = tl_avx512_panel_q3_k, [TL_Q4_K] = tl_avx512_panel_q4_k, [TL_Q5_K] = tl_avx512_panel_q5_k, [TL_Q6_K] = tl_avx512_panel_q6_k},
     .neg = {tl_avx512_neg},
