@@ -1,0 +1,301 @@
+/* kernel_definitions.c: every kernel in its plainest form: loops over elements, sums in an array of 16 lanes, the functions of
+ * tensor/math.h and the dot products of tensor/quant.h. Nothing here is shared with backends/. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "tests/blocks.h"
+#include "tests/support/kernels.h"
+
+/* ---- sums ---- */
+
+static float fold(float l[16]) {
+    for (int apart = 8; apart > 0; apart /= 2)
+        for (int i = 0; i < apart; i++)
+            l[i] = l[i] + l[i + apart];
+    return l[0];
+}
+
+static float sum_of(const float *x, int64_t n) {
+    float l[16] = {0};
+    for (int64_t i = 0; i < n; i++)
+        l[i % 16] = l[i % 16] + x[i];
+    return fold(l);
+}
+
+static float dot_of(const float *a, const float *b, int64_t n) {
+    float l[16] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        float product = a[i] * b[i];
+        l[i % 16] = l[i % 16] + product;
+    }
+    return fold(l);
+}
+
+/* ---- activations ---- */
+
+/* q[0..n): the integers of one block; its scale. */
+static float quantize(const float *x, int n, int8_t *q) {
+    float most = 0;
+    bool finite = true;
+    for (int i = 0; i < n; i++) {
+        q[i] = 0;
+        finite = finite && x[i] - x[i] == 0;
+        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    }
+    if (!finite)
+        return tl_real(TL_NAN_BITS);
+    if (most < 0x1p-100f)
+        return 0;
+    float inverse = 127.0f / most;
+    for (int i = 0; i < n; i++)
+        q[i] = (int8_t)rintf(x[i] * inverse);
+    return most / 127.0f;
+}
+
+static void def_quantize_x32(const float *x, int64_t k, tl_x32 *out) {
+    for (int64_t b = 0; b < k / 32; b++) {
+        out[b].d = quantize(x + 32 * b, 32, out[b].q);
+        out[b].bsum = 0;
+        for (int i = 0; i < 32; i++)
+            out[b].bsum += out[b].q[i];
+    }
+}
+
+static void def_quantize_x256(const float *x, int64_t k, tl_x256 *out) {
+    for (int64_t b = 0; b < k / 256; b++) {
+        out[b].d = quantize(x + 256 * b, 256, out[b].q);
+        for (int s = 0; s < 16; s++)
+            out[b].bsum[s] = 0;
+        for (int i = 0; i < 256; i++)
+            out[b].bsum[i / 16] = (int16_t)(out[b].bsum[i / 16] + out[b].q[i]);
+    }
+}
+
+/* ---- linear ---- */
+
+#define ROWS_BY_COLUMNS(value)                                                                                                             \
+    for (int r = 0; r < n_rows; r++)                                                                                                       \
+        for (int c = 0; c < n_cols; c++) {                                                                                                 \
+            const uint8_t *row = (const uint8_t *)w + (size_t)r * w_stride;                                                                \
+            const void *column = (const uint8_t *)x + (size_t)c * x_stride;                                                                \
+            y[c * y_stride + r] = (value);                                                                                                 \
+        }
+
+static float float_dot(tl_dtype t, const uint8_t *row, const float *x, int64_t k) {
+    float l[16] = {0};
+    size_t bytes = (size_t)tl_dtype_get(t)->block_bytes;
+    for (int64_t i = 0; i < k; i++) {
+        float weight, product;
+        tl_decode(t, row + (size_t)i * bytes, &weight, 1, NULL);
+        product = weight * x[i];
+        l[i % 16] = l[i % 16] + product;
+    }
+    return fold(l);
+}
+
+#define FLOAT_DOT(name, type)                                                                                                              \
+    static void def_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,     \
+                               int n_cols, int64_t k) {                                                                                    \
+        ROWS_BY_COLUMNS(float_dot(type, row, column, k))                                                                                   \
+    }
+#define QUANT_DOT(name, type)                                                                                                              \
+    static void def_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,     \
+                               int n_cols, int64_t k) {                                                                                    \
+        ROWS_BY_COLUMNS(tl_dot_quant(type, row, column, k))                                                                                \
+    }
+FLOAT_DOT(f32, TL_F32)
+FLOAT_DOT(f16, TL_F16)
+FLOAT_DOT(bf16, TL_BF16)
+QUANT_DOT(q4_0, TL_Q4_0)
+QUANT_DOT(q4_1, TL_Q4_1)
+QUANT_DOT(q5_0, TL_Q5_0)
+QUANT_DOT(q5_1, TL_Q5_1)
+QUANT_DOT(q8_0, TL_Q8_0)
+QUANT_DOT(q2_k, TL_Q2_K)
+QUANT_DOT(q3_k, TL_Q3_K)
+QUANT_DOT(q4_k, TL_Q4_K)
+QUANT_DOT(q5_k, TL_Q5_K)
+QUANT_DOT(q6_k, TL_Q6_K)
+
+/* Where byte i of a block of row r lies in a packed block: halves of scale and minimum side by side for the 16 rows, then the other
+ * bytes in groups of 4 side by side. */
+static size_t packed_at(tl_dtype t, int r, int i) {
+    int head = f16_at[t].m < 0 ? 2 : 4, first = f16_at[t].d, other = i < first ? i : i - head;
+    if (i >= first && i < first + head)
+        return (size_t)(((i - first) / 2 * TL_PANEL + r) * 2 + (i - first) % 2);
+    return (size_t)(head * TL_PANEL + (other / 4 * TL_PANEL + r) * 4 + other % 4);
+}
+
+static void panel(tl_dtype t, float *y, int64_t y_stride, const uint8_t *from, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    int bytes = tl_dtype_get(t)->block_bytes;
+    int64_t blocks = k / tl_dtype_get(t)->block;
+    uint8_t *row = malloc((size_t)(blocks * bytes));
+    for (int r = 0; row && r < TL_PANEL; r++) {
+        for (int64_t b = 0; b < blocks; b++)
+            for (int i = 0; i < bytes; i++)
+                row[b * bytes + i] = from[b * bytes * TL_PANEL + (int64_t)packed_at(t, r, i)];
+        for (int c = 0; c < n_cols; c++)
+            y[c * y_stride + r] = tl_dot_quant(t, row, (const uint8_t *)x + (size_t)c * x_stride, k);
+    }
+    free(row);
+}
+
+#define PANEL(name, type)                                                                                                                  \
+    static void def_panel_##name(float *y, int64_t y_stride, const void *from, const void *x, size_t x_stride, int n_cols, int64_t k) {    \
+        panel(type, y, y_stride, from, x, x_stride, n_cols, k);                                                                            \
+    }
+PANEL(q4_0, TL_Q4_0)
+PANEL(q4_1, TL_Q4_1)
+PANEL(q5_0, TL_Q5_0)
+PANEL(q5_1, TL_Q5_1)
+PANEL(q8_0, TL_Q8_0)
+PANEL(q2_k, TL_Q2_K)
+PANEL(q3_k, TL_Q3_K)
+PANEL(q4_k, TL_Q4_K)
+PANEL(q5_k, TL_Q5_K)
+PANEL(q6_k, TL_Q6_K)
+
+/* ---- elementwise ---- */
+
+#define UNARY(name, value)                                                                                                                 \
+    static void def_##name(float *y, const float *x, int64_t n) {                                                                          \
+        for (int64_t i = 0; i < n; i++)                                                                                                    \
+            y[i] = (value);                                                                                                                \
+    }
+#define BINARY(name, value)                                                                                                                \
+    static void def_##name(float *y, const float *a, const float *b, int64_t n) {                                                          \
+        for (int64_t i = 0; i < n; i++)                                                                                                    \
+            y[i] = (value);                                                                                                                \
+    }
+UNARY(round_x13, tl_x13(x[i]))
+UNARY(neg, tl_real(tl_bits(x[i]) ^ TL_SIGN_BIT))
+UNARY(abs, fabsf(x[i]))
+UNARY(sqr, x[i] * x[i])
+UNARY(sqrt, sqrtf(x[i]))
+UNARY(exp, tl_expf(x[i]))
+UNARY(log, tl_logf(x[i]))
+UNARY(sin, tl_sinf(x[i]))
+UNARY(cos, tl_cosf(x[i]))
+UNARY(tanh, tl_tanhf(x[i]))
+UNARY(sigmoid, 1.0f / (1.0f + tl_expf(-x[i])))
+UNARY(relu, x[i] > 0 ? x[i] : 0.0f)
+UNARY(silu, x[i] / (1.0f + tl_expf(-x[i])))
+UNARY(gelu, tl_gelu_tanhf(x[i]))
+UNARY(gelu_erf, tl_gelu_erff(x[i]))
+BINARY(add, a[i] + b[i])
+BINARY(sub, a[i] - b[i])
+BINARY(mul, a[i] * b[i])
+BINARY(div, a[i] / b[i])
+BINARY(swiglu, a[i] / (1.0f + tl_expf(-a[i])) * b[i])
+BINARY(geglu, tl_gelu_tanhf(a[i]) * b[i])
+
+static void def_scale(float *y, const float *x, float factor, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] * factor;
+}
+
+static void def_clamp(float *y, const float *x, float low, float high, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] < low ? low : x[i] > high ? high : x[i];
+}
+
+/* ---- rows ---- */
+
+static void def_rms_norm(float *y, const float *x, const float *w, float eps, int64_t n) {
+    float mean = dot_of(x, x, n) / (float)n, r = 1.0f / sqrtf(mean + eps);
+    for (int64_t i = 0; i < n; i++) {
+        float v = x[i] * r;
+        y[i] = w ? v * w[i] : v;
+    }
+}
+
+static void def_layer_norm(float *y, const float *x, const float *w, const float *b, float eps, int64_t n) {
+    float mean = sum_of(x, n) / (float)n, l[16] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        float v = x[i] - mean, square = v * v;
+        l[i % 16] = l[i % 16] + square;
+    }
+    float r = 1.0f / sqrtf(fold(l) / (float)n + eps);
+    for (int64_t i = 0; i < n; i++) {
+        float v = (x[i] - mean) * r;
+        v = w ? v * w[i] : v;
+        y[i] = b ? v + b[i] : v;
+    }
+}
+
+static void def_softmax(float *y, const float *x, const float *mask, float scale, int64_t n) {
+    float most = -tl_real(TL_INF_BITS), sum;
+    for (int64_t i = 0; i < n; i++) {
+        float s = x[i] * scale;
+        y[i] = mask ? s + mask[i] : s;
+        most = y[i] > most ? y[i] : most;
+    }
+    for (int64_t i = 0; i < n; i++)
+        y[i] = tl_expf(y[i] - most);
+    sum = sum_of(y, n);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = y[i] / sum;
+}
+
+static void def_rope(float *y, const float *x, const float *angles, int64_t pairs, int64_t d, tl_rope_mode mode) {
+    for (int64_t p = 0; p < pairs; p++) {
+        int64_t i = mode == TL_ROPE_HALVES ? p : 2 * p, j = mode == TL_ROPE_HALVES ? p + pairs : 2 * p + 1;
+        float ac = x[i] * angles[2 * p], bs = x[j] * angles[2 * p + 1], as = x[i] * angles[2 * p + 1], bc = x[j] * angles[2 * p];
+        y[i] = ac - bs;
+        y[j] = as + bc;
+    }
+    for (int64_t i = 2 * pairs; i < d; i++)
+        y[i] = x[i];
+}
+
+/* ---- attention ---- */
+
+static void def_from_f16(float *y, const void *x, size_t stride, int64_t n, int64_t d) {
+    for (int64_t r = 0; r < n; r++)
+        tl_decode(TL_F16, (const uint8_t *)x + (size_t)r * stride, y + r * d, d, NULL);
+}
+
+static void def_attention_scores(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale) {
+    for (int64_t t = 0; t < n; t++)
+        s[t] = dot_of(q, keys + t * d, d) * scale;
+}
+
+static void def_attention_weights(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum) {
+    float most = -tl_real(TL_INF_BITS), l[16] = {0};
+    for (int64_t t = 0; t < n; t++)
+        most = s[t] > most ? s[t] : most;
+    for (int64_t t = 0; t < n; t++) {
+        float p = s[t] - most < -64.0f ? 0.0f : tl_expf(s[t] - most);
+        s[t] = half ? tl_x13(p) : p;
+        l[(t0 + t) % 16] = l[(t0 + t) % 16] + s[t];
+    }
+    *max = most;
+    *sum = fold(l);
+}
+
+static void def_attention_values(float *a, const float *p, const float *values, int64_t n, int64_t dv) {
+    for (int64_t j = 0; j < dv; j++) {
+        a[j] = 0;
+        for (int64_t t = 0; t < n; t++) {
+            float product = p[t] * values[t * dv + j];
+            a[j] = a[j] + product;
+        }
+    }
+}
+
+/* ---- the table: made from kernels.def, so that a slot without definition does not compile ---- */
+
+#define BY_BLOCK_TYPE(slot)                                                                                                                \
+    [TL_Q4_0] = def_##slot##_q4_0, [TL_Q4_1] = def_##slot##_q4_1, [TL_Q5_0] = def_##slot##_q5_0, [TL_Q5_1] = def_##slot##_q5_1,            \
+    [TL_Q8_0] = def_##slot##_q8_0, [TL_Q2_K] = def_##slot##_q2_k, [TL_Q3_K] = def_##slot##_q3_k, [TL_Q4_K] = def_##slot##_q4_k,            \
+    [TL_Q5_K] = def_##slot##_q5_k, [TL_Q6_K] = def_##slot##_q6_k
+#define BY_TYPE_dot [TL_F32] = def_dot_f32, [TL_F16] = def_dot_f16, [TL_BF16] = def_dot_bf16, BY_BLOCK_TYPE(dot)
+#define BY_TYPE_panel BY_BLOCK_TYPE(panel)
+#define DEFINED_1(name) def_##name
+#define DEFINED_TL_N_DTYPES(name) BY_TYPE_##name
+
+const tl_kernels kernel_definitions = {
+#define TL_KERNEL(name, type, entries) .name = {DEFINED_##entries(name)},
+#include "backends/cpu/kernels.def"
+#undef TL_KERNEL
+};

@@ -1,0 +1,197 @@
+/* kernel_linear.c: checkers of the kernels of linear layers: rows of weights as stored, or a packed panel, times prepared rows of x. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/cpu/cpu.h"
+#include "tensor/math.h"
+#include "tests/blocks.h"
+#include "tests/cases_internal.h"
+#include "tests/support/kernels.h"
+
+enum { MOST_ROWS = 16, MOST_COLUMNS = 32, MOST_K = 16384 };
+enum { NEGATIVE_ZERO = KERNEL_FILLS }; /* a fill of weights: every term of a sum is -0, so that the sum shows whether it began at +0 */
+
+typedef struct linear_args {
+    tl_dtype type;
+    float *y;
+    const void *w, *x;
+    size_t w_stride, x_stride;
+    int64_t y_stride, k;
+    int n_rows, n_cols;
+} linear_args;
+
+static void call_dot(kernel_fn fn, const void *args) {
+    const linear_args *v = args;
+    ((tl_fn_dot)fn)(v->y, v->y_stride, v->w, v->w_stride, v->n_rows, v->x, v->x_stride, v->n_cols, v->k);
+}
+
+static void call_panel(kernel_fn fn, const void *args) {
+    const linear_args *v = args;
+    ((tl_fn_panel)fn)(v->y, v->y_stride, v->w, v->x, v->x_stride, v->n_cols, v->k);
+}
+
+/* ---- data ---- */
+
+static size_t weight_row_bytes(tl_dtype t, int64_t k) {
+    return (size_t)(k / tl_dtype_get(t)->block) * (size_t)tl_dtype_get(t)->block_bytes;
+}
+
+static size_t x_row_bytes(tl_dtype t, int64_t k) {
+    cpu_prep kind = tl_cpu_prep_of(t);
+    return kind == PREP_NONE ? (size_t)k * sizeof(float) : tl_cpu_prep_bytes(kind, k);
+}
+
+/* Blocks whose sums of integers are 0 against x of alternating sign, under negative scales; plain floats +0 against negative x. */
+static void negative_zeros(tl_dtype t, uint8_t *row, int64_t k) {
+    const tl_dtype_info *info = tl_dtype_get(t);
+    memset(row, 0, weight_row_bytes(t, k));
+    for (int64_t b = 0; info->block > 1 && b < k / info->block; b++) {
+        put_f16(row + b * info->block_bytes, f16_at[t].d, 0xBC00);                                              /* -1 */
+        put_f16(row + b * info->block_bytes, f16_at[t].m, info->kind == TL_KIND_SUPER_MIN ? 0x3C00 : 0xBC00); /* taken off, or added */
+    }
+}
+
+static void make_weight(tl_dtype t, uint8_t *row, int64_t k, int fill, uint64_t seed) {
+    float values[MOST_K];
+    if (fill == NEGATIVE_ZERO)
+        negative_zeros(t, row, k);
+    else if (tl_dtype_get(t)->block > 1)
+        case_generate(t, row, k, k, fill < KERNEL_FILLS - 1 ? (case_fill)fill : FILL_NORMAL, seed);
+    else {
+        kernel_floats(values, k, fill, seed);
+        tl_encode(t, values, row, k, NULL);
+    }
+}
+
+/* A row of x in the form that the weight wants. */
+static void make_x(tl_dtype t, void *row, int64_t k, int fill, uint64_t seed) {
+    float values[MOST_K];
+    kernel_floats(values, k, fill, seed);
+    for (int64_t i = 0; fill == NEGATIVE_ZERO && i < k; i++)
+        values[i] = tl_dtype_get(t)->block > 1 && i % 2 ? 1.5f : -1.5f;
+    switch (tl_cpu_prep_of(t)) {
+    case PREP_X32: tl_quantize_x32(values, k, row); break;
+    case PREP_X256: tl_quantize_x256(values, k, row); break;
+    case PREP_X13: tl_round_x13(values, k, row); break;
+    default: memcpy(row, values, (size_t)k * sizeof(float));
+    }
+}
+
+/* Rows `stride` bytes apart between garbage, the last one without anything after it. */
+static uint8_t *spread(size_t bytes, size_t stride, int n) {
+    uint8_t *rows = malloc((size_t)(n - 1) * stride + bytes);
+    if (rows)
+        memset(rows, 0xFF, (size_t)(n - 1) * stride + bytes);
+    return rows;
+}
+
+typedef struct shape { int n_rows, n_cols; int64_t k; } shape;
+
+/* Fills of weights and x for turn number `turn` of a shape. */
+typedef struct fills { int w, x; } fills;
+static const fills pairs[] = {{0, 0}, {1, 1}, {2, 2}, {3, 3}, {0, 4}, {4, 0}, {5, 0}, {0, 5}, {6, 6}, {7, 0}, {8, 1}, {9, 9}, {NEGATIVE_ZERO, NEGATIVE_ZERO}};
+enum { N_PAIRS = sizeof pairs / sizeof *pairs };
+
+static uint8_t *make_columns(const linear_args *v, size_t bytes, int fill, uint64_t seed) {
+    uint8_t *x = spread(bytes, v->x_stride, v->n_cols);
+    for (int c = 0; x && c < v->n_cols; c++)
+        make_x(v->type, x + (size_t)c * v->x_stride, v->k, fill, seed + (uint64_t)c);
+    return x;
+}
+
+static size_t y_bytes(const linear_args *v) {
+    return (size_t)((v->n_cols - 1) * v->y_stride + v->n_rows) * sizeof(float);
+}
+
+/* ---- rows as stored ---- */
+
+static bool check_dot_shape(kernel_job *j, shape s, int turn) {
+    fills f = pairs[turn % N_PAIRS];
+    size_t w_bytes = weight_row_bytes(j->type, s.k), x_bytes = x_row_bytes(j->type, s.k);
+    linear_args v = {.type = j->type, .n_rows = s.n_rows, .n_cols = s.n_cols, .k = s.k, .y_stride = s.n_rows + turn % 3,
+                     .w_stride = w_bytes + (size_t)(turn % 4), .x_stride = x_bytes + (size_t)(turn % 5) * 4};
+    size_t w_align = 1;
+    if (tl_dtype_get(j->type)->block == 1) {
+        w_align = (size_t)tl_dtype_get(j->type)->block_bytes;
+        v.w_stride = w_bytes + (size_t)(turn % 4) * w_align;
+    }
+    uint8_t *w = spread(w_bytes, v.w_stride, s.n_rows), *x = make_columns(&v, x_bytes, f.x, (uint64_t)turn * 1000);
+    for (int r = 0; w && r < s.n_rows; r++)
+        make_weight(j->type, w + (size_t)r * v.w_stride, s.k, f.w, (uint64_t)turn * 1000 + 500 + (uint64_t)r);
+    kernel_says(j, "%d rows, %d columns, k = %lld, weights %s, x %s", s.n_rows, s.n_cols, (long long)s.k,
+                f.w == NEGATIVE_ZERO ? "of zeros" : kernel_fill_name(f.w), f.x == NEGATIVE_ZERO ? "for sums of -0" : kernel_fill_name(f.x));
+    kernel_arg arg[] = {{.pointer = &v.w, .bytes = (size_t)(s.n_rows - 1) * v.w_stride + w_bytes, .align = w_align, .data = w},
+                        {.pointer = &v.x, .bytes = (size_t)(s.n_cols - 1) * v.x_stride + x_bytes, .align = 4, .data = x},
+                        {.pointer = &v.y, .bytes = y_bytes(&v), .align = 4}};
+    bool ok = w && x ? kernel_run(j, call_dot, &v, arg, 3) : kernel_fails(j, "out of memory");
+    free(w);
+    free(x);
+    return ok;
+}
+
+static const int column_counts[] = {1, 2, 3, 4, 5, 17, 32};
+enum { N_COLUMN_COUNTS = sizeof column_counts / sizeof *column_counts };
+static const int64_t block_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 18};
+
+KERNEL_CHECKER(tl_fn_dot) {
+    int block = tl_dtype_get(j->type)->block, turn = 0;
+    for (int i = 0; kernel_length(i, MOST_K) > 0; i++) { /* every k */
+        int64_t k = block == 1 ? kernel_length(i, MOST_K) : (int64_t)(i + 1) * block;
+        if (k > MOST_K || (block == 256 && i > 20))
+            break;
+        for (int f = 0; f < N_PAIRS; f++, turn++)
+            if (!check_dot_shape(j, (shape){turn % 2 ? 1 : 4 + turn % 13, turn % 3 ? 1 : 1 + turn % 4, k}, turn))
+                return false;
+    }
+    for (int rows = 1; rows <= MOST_ROWS; rows++)
+        for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++) {
+            int64_t k = block == 1 ? 1 + turn * 7 % 80 : block_counts[turn % (block == 32 ? 10 : 3)] * block;
+            if (!check_dot_shape(j, (shape){rows, column_counts[c], k}, turn))
+                return false;
+        }
+    return check_dot_shape(j, (shape){3, 2, 8192}, 0) && check_dot_shape(j, (shape){16, 5, 4096}, 1);
+}
+
+/* ---- packed panels ---- */
+
+/* n_rows of the panel have weights, the others are padding. */
+static bool check_panel_shape(kernel_job *j, shape s, int turn) {
+    fills f = pairs[turn % N_PAIRS];
+    size_t w_bytes = weight_row_bytes(j->type, s.k), x_bytes = x_row_bytes(j->type, s.k);
+    linear_args v = {.type = j->type, .n_rows = TL_PANEL, .n_cols = s.n_cols, .k = s.k, .y_stride = TL_PANEL + turn % 3,
+                     .x_stride = x_bytes + (size_t)(turn % 5) * 4};
+    tl_tensor t = {.dtype = j->type, .rank = 2, .shape = {s.n_rows, s.k}};
+    const tl_layout *layout = tl_cpu_layout_of(j->type);
+    uint8_t *stored = malloc(w_bytes * MOST_ROWS), *packed = calloc(TL_PANEL, w_bytes), *x = make_columns(&v, x_bytes, f.x, (uint64_t)turn * 1000);
+    bool ok = stored && packed && x;
+    for (int r = 0; ok && r < s.n_rows; r++)
+        make_weight(j->type, stored + (size_t)r * w_bytes, s.k, f.w, (uint64_t)turn * 1000 + 500 + (uint64_t)r);
+    kernel_says(j, "%d rows, %d columns, k = %lld, weights %s, x %s", s.n_rows, s.n_cols, (long long)s.k,
+                f.w == NEGATIVE_ZERO ? "of zeros" : kernel_fill_name(f.w), f.x == NEGATIVE_ZERO ? "for sums of -0" : kernel_fill_name(f.x));
+    if (ok) {
+        layout->pack(&t, 0, s.n_rows, stored, packed);
+        kernel_arg arg[] = {{.pointer = &v.w, .bytes = w_bytes * TL_PANEL, .align = 2, .data = packed},
+                            {.pointer = &v.x, .bytes = (size_t)(s.n_cols - 1) * v.x_stride + x_bytes, .align = 4, .data = x},
+                            {.pointer = &v.y, .bytes = y_bytes(&v), .align = 4}};
+        ok = kernel_run(j, call_panel, &v, arg, 3);
+    } else {
+        kernel_fails(j, "out of memory");
+    }
+    free(stored);
+    free(packed);
+    free(x);
+    return ok;
+}
+
+KERNEL_CHECKER(tl_fn_panel) {
+    int block = tl_dtype_get(j->type)->block, most = block == 32 ? 20 : 6, turn = 0;
+    for (int blocks = 1; blocks <= most; blocks++)
+        for (int f = 0; f < N_PAIRS; f++, turn++)
+            if (!check_panel_shape(j, (shape){turn % 4 ? TL_PANEL : 1 + turn % TL_PANEL, turn % 3 ? 1 : 1 + turn % 4, blocks * block}, turn))
+                return false;
+    for (int rows = 1; rows <= TL_PANEL; rows++)
+        for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++)
+            if (!check_panel_shape(j, (shape){rows, column_counts[c], block_counts[turn % (block == 32 ? 10 : 3)] * block}, turn))
+                return false;
+    return check_panel_shape(j, (shape){TL_PANEL, 3, 4096}, 0) && check_panel_shape(j, (shape){TL_PANEL, 2, 8192}, 1);
+}

@@ -1,0 +1,166 @@
+/* kernel_time.c: how fast a kernel is on data that lies in cache: nanoseconds an element, or for products thousand million multiply-adds a
+ * second. The fastest of many short runs counts, because other programs only ever slow a run down. */
+#include <string.h>
+
+#include "backends/cpu/cpu.h"
+#include "tensor/platform.h"
+#include "tests/cases_internal.h"
+#include "tests/support/kernels.h"
+
+enum { SHORT = 576, LONG = 4096, COLUMNS = 8, KEYS = TL_ATTENTION_CHUNK, HEAD = 64, ROW_BYTES = 4 * LONG };
+
+static float a[LONG], b[LONG], c[LONG], y[LONG];
+static float keys[KEYS * 2 * HEAD];
+static uint8_t weights[TL_PANEL * ROW_BYTES], prepared[COLUMNS * 2 * ROW_BYTES];
+
+static void fill(void) {
+    kernel_floats(a, LONG, FILL_NORMAL, 1);
+    kernel_floats(b, LONG, FILL_NORMAL, 2);
+    kernel_floats(c, LONG, FILL_NORMAL, 3);
+    kernel_floats(keys, KEYS * 2 * HEAD, FILL_NORMAL, 4);
+}
+
+/* Seconds of the statement, at best. */
+#define TIME(best, statement)                                                                                                              \
+    do {                                                                                                                                   \
+        double begin_ = tl_now();                                                                                                          \
+        (best) = 1e9;                                                                                                                      \
+        for (int i_ = 0; i_ < 5 || tl_now() - begin_ < 0.03; i_++) {                                                                       \
+            double t_ = tl_now();                                                                                                          \
+            statement;                                                                                                                     \
+            t_ = tl_now() - t_;                                                                                                            \
+            (best) = t_ < (best) ? t_ : (best);                                                                                            \
+        }                                                                                                                                  \
+    } while (0)
+
+/* ns an element of fn on n = SHORT and LONG elements, many times over so that the clock's step does not matter. */
+#define ELEMENTS(call)                                                                                                                     \
+    kernel_speed speed = {"ns/element", 0, 0};                                                                                             \
+    double seconds;                                                                                                                        \
+    int64_t n = SHORT;                                                                                                                     \
+    (void)entry;                                                                                                                           \
+    fill();                                                                                                                                \
+    TIME(seconds, for (int k = 0; k < 16; k++) call);                                                                                      \
+    speed.one = seconds * 1e9 / 16 / (double)n;                                                                                            \
+    n = LONG;                                                                                                                              \
+    TIME(seconds, for (int k = 0; k < 4; k++) call);                                                                                       \
+    speed.many = seconds * 1e9 / 4 / (double)n;                                                                                            \
+    return speed
+
+KERNEL_TIMER(tl_fn_quantize_x32) {
+    ELEMENTS(fn(a, n / 32 * 32, (void *)prepared));
+}
+
+KERNEL_TIMER(tl_fn_quantize_x256) {
+    ELEMENTS(fn(a, n / 256 * 256, (void *)prepared));
+}
+
+KERNEL_TIMER(tl_fn_unary) {
+    ELEMENTS(fn(y, a, n));
+}
+
+KERNEL_TIMER(tl_fn_binary) {
+    ELEMENTS(fn(y, a, b, n));
+}
+
+KERNEL_TIMER(tl_fn_scale) {
+    ELEMENTS(fn(y, a, 0.125f, n));
+}
+
+KERNEL_TIMER(tl_fn_clamp) {
+    ELEMENTS(fn(y, a, -1, 1, n));
+}
+
+KERNEL_TIMER(tl_fn_rms_norm) {
+    ELEMENTS(fn(y, a, b, 1e-5f, n));
+}
+
+KERNEL_TIMER(tl_fn_layer_norm) {
+    ELEMENTS(fn(y, a, b, c, 1e-5f, n));
+}
+
+KERNEL_TIMER(tl_fn_softmax) {
+    ELEMENTS(fn(y, a, b, 0.125f, n));
+}
+
+KERNEL_TIMER(tl_fn_rope) {
+    ELEMENTS(fn(y, a, b, n / 2, n, TL_ROPE_INTERLEAVED));
+}
+
+KERNEL_TIMER(tl_fn_from_f16) {
+    ELEMENTS(fn(y, b, 2 * 64, n / 64, 64));
+}
+
+/* ---- products ---- */
+
+/* Prepared rows of LONG floats, each from ROW_BYTES * 2 bytes on. */
+static void prepare(tl_dtype t) {
+    fill();
+    for (int i = 0; i < COLUMNS; i++) {
+        void *row = prepared + (size_t)i * 2 * ROW_BYTES;
+        switch (tl_cpu_prep_of(t)) {
+        case PREP_X32: tl_quantize_x32(a, LONG, row); break;
+        case PREP_X256: tl_quantize_x256(a, LONG, row); break;
+        case PREP_X13: tl_round_x13(a, LONG, row); break;
+        default: memcpy(row, a, sizeof a);
+        }
+    }
+    for (int r = 0; r < TL_PANEL; r++)
+        case_generate(t, weights + (size_t)r * ROW_BYTES, LONG, LONG, FILL_NORMAL, (uint64_t)r);
+}
+
+static kernel_speed gmacs(double one, double many) {
+    double macs = (double)TL_PANEL * LONG * 1e-9;
+    return (kernel_speed){"GMAC/s", macs / one, macs * COLUMNS / many};
+}
+
+KERNEL_TIMER(tl_fn_dot) {
+    double one, many;
+    prepare(entry);
+    TIME(one, fn(y, TL_PANEL, weights, ROW_BYTES, TL_PANEL, prepared, 2 * ROW_BYTES, 1, LONG));
+    TIME(many, fn(y, TL_PANEL, weights, ROW_BYTES, TL_PANEL, prepared, 2 * ROW_BYTES, COLUMNS, LONG));
+    return gmacs(one, many);
+}
+
+KERNEL_TIMER(tl_fn_panel) {
+    static uint8_t rows[TL_PANEL * ROW_BYTES], packed[TL_PANEL * ROW_BYTES];
+    const tl_dtype_info *info = tl_dtype_get(entry);
+    size_t bytes = (size_t)(LONG / info->block * info->block_bytes);
+    tl_tensor t = {.dtype = entry, .rank = 2, .shape = {TL_PANEL, LONG}};
+    double one, many;
+    prepare(entry);
+    for (int r = 0; r < TL_PANEL; r++)
+        memcpy(rows + (size_t)r * bytes, weights + (size_t)r * ROW_BYTES, bytes);
+    tl_cpu_layout_of(entry)->pack(&t, 0, TL_PANEL, rows, packed);
+    TIME(one, fn(y, TL_PANEL, packed, prepared, 2 * ROW_BYTES, 1, LONG));
+    TIME(many, fn(y, TL_PANEL, packed, prepared, 2 * ROW_BYTES, COLUMNS, LONG));
+    return gmacs(one, many);
+}
+
+/* ---- attention: heads of 64, and of 128 ---- */
+
+KERNEL_TIMER(tl_fn_scores) {
+    double one, many, macs = (double)KEYS * HEAD * 1e-9;
+    (void)entry;
+    fill();
+    TIME(one, for (int i = 0; i < 8; i++) fn(y, a, keys, KEYS, HEAD, 0.125f));
+    TIME(many, for (int i = 0; i < 4; i++) fn(y, a, keys, KEYS, 2 * HEAD, 0.125f));
+    return (kernel_speed){"GMAC/s", 8 * macs / one, 8 * macs / many};
+}
+
+KERNEL_TIMER(tl_fn_weights) {
+    float max, sum;
+    ELEMENTS(for (int64_t at = 0; at < n; at += KEYS) {
+        memcpy(y, a, KEYS * sizeof(float));
+        fn(y, 0, n - at < KEYS ? n - at : KEYS, true, &max, &sum);
+    });
+}
+
+KERNEL_TIMER(tl_fn_values) {
+    double one, many, macs = (double)KEYS * HEAD * 1e-9;
+    (void)entry;
+    fill();
+    TIME(one, for (int i = 0; i < 8; i++) fn(y, a, keys, KEYS, HEAD));
+    TIME(many, for (int i = 0; i < 4; i++) fn(y, a, keys, KEYS, 2 * HEAD));
+    return (kernel_speed){"GMAC/s", 8 * macs / one, 8 * macs / many};
+}
