@@ -422,6 +422,8 @@ typedef struct tl_backend_ops {
     tl_status (*read)(tl_backend *be, const tl_buffer *b, size_t offset, void *data, size_t bytes);
     /* The layout in which the backend wants a weight of this type, shape and TL_USE_ mask; NULL: as stored. */
     const tl_layout *(*layout)(tl_backend *be, const tl_tensor *weight, unsigned uses);
+    /* Calls fn for every tile 0 .. tiles - 1 on the backend's threads: for packing. NULL: the caller loops. */
+    void (*parallel)(tl_backend *be, void (*fn)(void *arg, int64_t tile), void *arg, int64_t tiles);
     /* NULL: runs it; else the reason why not. */
     const char *(*reject)(tl_backend *be, const tl_tensor *node);
     tl_status (*compile)(tl_backend *be, tl_plan *p, tl_error *err);

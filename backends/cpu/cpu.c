@@ -95,6 +95,24 @@ void tl_cpu_free(tl_backend *be, tl_buffer *b) {
     *b = (tl_buffer){.data = NULL};
 }
 
+typedef struct plain_job {
+    void (*fn)(void *arg, int64_t tile);
+    void *arg;
+} plain_job;
+
+static void run_plain(void *arg, int64_t tile, int worker) {
+    const plain_job *job = arg;
+    (void)worker;
+    job->fn(job->arg, tile);
+}
+
+void tl_cpu_parallel(tl_backend *be, void (*fn)(void *arg, int64_t tile), void *arg, int64_t tiles) {
+    plain_job job = {fn, arg};
+    tl_mutex_lock(be->lock); /* the pool runs one thing at a time */
+    tl_pool_run(((tl_cpu *)be->impl)->pool, run_plain, &job, tiles);
+    tl_mutex_unlock(be->lock);
+}
+
 const char *tl_cpu_describe(tl_backend *be) {
     return ((const tl_cpu *)be->impl)->text;
 }
@@ -123,6 +141,7 @@ const tl_backend_ops tl_cpu_ops = {
     .alloc = tl_cpu_alloc,
     .free = tl_cpu_free,
     .layout = layout,
+    .parallel = tl_cpu_parallel,
     .compile = tl_cpu_compile,
     .drop = tl_cpu_drop,
     .run = tl_cpu_run,

@@ -81,6 +81,7 @@ tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_er
 void tl_cpu_close(tl_backend *be);
 tl_status tl_cpu_alloc(tl_backend *be, size_t bytes, tl_buffer *out);
 void tl_cpu_free(tl_backend *be, tl_buffer *b);
+void tl_cpu_parallel(tl_backend *be, void (*fn)(void *arg, int64_t tile), void *arg, int64_t tiles);
 const char *tl_cpu_describe(tl_backend *be);
 int tl_cpu_threads(tl_backend *be);
 

@@ -7,13 +7,37 @@
 
 /* ---- float rows ---- */
 
+enum { COLUMNS = 4 }; /* rows of x that share one decoding of a weight row */
+
+/* One weight row times n <= COLUMNS rows of x, in 16 lanes each. */
+static inline void float_row(tl_dtype type, float *y, int64_t y_stride, const char *w, const char *x, size_t x_stride, int n, int64_t k) {
+    void (*decode)(const void *src, float *dst, int64_t n) = tl_codec_of(type)->decode;
+    size_t bytes = (size_t)tl_dtype_get(type)->block_bytes;
+    float lane[COLUMNS][16] = {{0}}, part[16];
+    for (int64_t i = 0; i < k; i += 16) {
+        int m = k - i < 16 ? (int)(k - i) : 16;
+        decode(w + (size_t)i * bytes, part, m);
+        for (int c = 0; c < n; c++) {
+            const float *v = (const float *)(const void *)(x + (size_t)c * x_stride) + i;
+            if (m == 16)
+                for (int j = 0; j < 16; j++)
+                    lane[c][j] += part[j] * v[j];
+            else
+                for (int j = 0; j < m; j++)
+                    lane[c][j] += part[j] * v[j];
+        }
+    }
+    for (int c = 0; c < n; c++)
+        y[c * y_stride] = tl_fold16(lane[c]);
+}
+
 #define FLOAT_DOT(name, type)                                                                                                              \
-    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,       \
+    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,      \
                               int n_cols, int64_t k) {                                                                                     \
         for (int r = 0; r < n_rows; r++)                                                                                                   \
-            for (int c = 0; c < n_cols; c++)                                                                                               \
-                y[c * y_stride + r] =                                                                                                      \
-                    tl_dot_float(type, (const char *)w + (size_t)r * w_stride, (const void *)((const char *)x + (size_t)c * x_stride), k); \
+            for (int c = 0; c < n_cols; c += COLUMNS)                                                                                      \
+                float_row(type, y + c * y_stride + r, y_stride, (const char *)w + (size_t)r * w_stride,                                    \
+                          (const char *)x + (size_t)c * x_stride, x_stride, n_cols - c < COLUMNS ? n_cols - c : COLUMNS, k);               \
     }
 
 FLOAT_DOT(f32, TL_F32)
@@ -22,18 +46,15 @@ FLOAT_DOT(bf16, TL_BF16)
 
 /* ---- integers ---- */
 
-static inline int32_t dot32(const int8_t *a, const int8_t *b) {
-    int32_t sum = 0;
-    for (int i = 0; i < 32; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
+enum { MOST_BLOCK_BYTES = 210 };
 
-static inline int32_t dot16(const int8_t *a, const int8_t *b) {
-    int32_t sum = 0;
-    for (int i = 0; i < 16; i++)
-        sum += a[i] * b[i];
-    return sum;
+/* Four sums side by side: a processor has several adders, and one sum would keep it waiting. */
+static inline int32_t dot_ints(const int8_t *a, const int8_t *b, int n) {
+    int32_t s[4] = {0};
+    for (int i = 0; i < n; i += 4)
+        for (int j = 0; j < 4; j++)
+            s[j] += a[i + j] * b[i + j];
+    return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
 static inline const tl_x32 *column32(const void *x, size_t stride, int c) {
@@ -45,15 +66,14 @@ static inline const tl_x256 *column256(const void *x, size_t stride, int c) {
 }
 
 /* One block of 32 times block b of every column, added to y. */
-static inline void block32(float *y, int64_t y_stride, const int8_t *q, float d, float m, bool min, const void *x, size_t x_stride, int n_cols,
-                           int64_t b) {
+static inline void block32(float *y, int64_t y_stride, const tl_ints *w, bool min, const void *x, size_t x_stride, int n_cols, int64_t b) {
     for (int c = 0; c < n_cols; c++) {
         const tl_x32 *v = column32(x, x_stride, c) + b;
-        float isum = (float)dot32(q, v->q), *acc = &y[c * y_stride];
+        float isum = (float)dot_ints(w->q, v->q, 32), *acc = &y[c * y_stride];
         if (min)
-            *acc = *acc + (isum * d + m * (float)v->bsum) * v->d;
+            *acc = *acc + (isum * w->d + w->m * (float)v->bsum) * v->d;
         else
-            *acc = *acc + isum * (d * v->d);
+            *acc = *acc + isum * (w->d * v->d);
     }
 }
 
@@ -63,7 +83,7 @@ static inline void block256(float *y, int64_t y_stride, const tl_ints *w, bool m
         const tl_x256 *v = column256(x, x_stride, c) + b;
         int32_t s = 0, t = 0;
         for (int i = 0; i < 16; i++) {
-            s += w->sc[i] * dot16(w->q + 16 * i, v->q + 16 * i);
+            s += w->sc[i] * dot_ints(w->q + 16 * i, v->q + 16 * i, 16);
             t += w->mn[i] * v->bsum[i];
         }
         float *acc = &y[c * y_stride];
@@ -72,6 +92,14 @@ static inline void block256(float *y, int64_t y_stride, const tl_ints *w, bool m
         else
             *acc = *acc + (float)s * (w->d * v->d);
     }
+}
+
+static inline void add_block(int block, float *y, int64_t y_stride, const tl_ints *w, bool min, const void *x, size_t x_stride, int n_cols,
+                             int64_t b) {
+    if (block == 32)
+        block32(y, y_stride, w, min, x, x_stride, n_cols, b);
+    else
+        block256(y, y_stride, w, min, x, x_stride, n_cols, b);
 }
 
 static inline void dot_rows(tl_dtype type, float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
@@ -87,10 +115,7 @@ static inline void dot_rows(tl_dtype type, float *y, int64_t y_stride, const voi
             y[c * y_stride + r] = 0;
         for (int64_t b = 0; b < k / info->block; b++, block += info->block_bytes) {
             unpack(block, &ints);
-            if (info->block == 32)
-                block32(y + r, y_stride, ints.q, ints.d, ints.m, min, x, x_stride, n_cols, b);
-            else
-                block256(y + r, y_stride, &ints, min, x, x_stride, n_cols, b);
+            add_block(info->block, y + r, y_stride, &ints, min, x, x_stride, n_cols, b);
         }
     }
 }
@@ -114,45 +139,33 @@ QUANT_DOT(q6_k, TL_Q6_K)
 
 /* ---- packed panels (backends/cpu/pack.c has the layout) ---- */
 
-/* A block of one row of a panel as 32 integers. */
-static inline void row4(const uint8_t *quants, int lane, int offset, int8_t *q) {
-    for (int g = 0; g < 4; g++)
-        for (int i = 0; i < 4; i++) {
-            uint8_t byte = quants[(g * TL_PANEL + lane) * 4 + i];
-            q[4 * g + i] = (int8_t)((byte & 15) - offset);
-            q[16 + 4 * g + i] = (int8_t)((byte >> 4) - offset);
-        }
-}
-
-static inline void row8(const uint8_t *quants, int lane, int8_t *q) {
-    for (int g = 0; g < 8; g++)
-        memcpy(q + 4 * g, quants + (g * TL_PANEL + lane) * 4, 4);
-}
-
-static inline float half_at(const uint8_t *p, int i) {
-    uint16_t h;
-    memcpy(&h, p + 2 * i, 2);
-    return tl_f16_to_f32(h);
+/* Puts a block of row `lane` together as the file has it: halves of scale (and minimum) at head_at, other bytes around them. */
+static inline void gather(const uint8_t *packed, int lane, int block_bytes, int head_at, int head, uint8_t *block) {
+    for (int h = 0; h < head / 2; h++)
+        memcpy(block + head_at + 2 * h, packed + (h * TL_PANEL + lane) * 2, 2);
+    packed += head * TL_PANEL;
+    for (int g = 0; g < (block_bytes - head) / 4; g++)
+        memcpy(block + (head_at == 0 ? head : 0) + 4 * g, packed + (g * TL_PANEL + lane) * 4, 4);
 }
 
 static inline void panel_rows(tl_dtype type, float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) {
-    const uint8_t *block = panel;
-    size_t bytes = (size_t)tl_dtype_get(type)->block_bytes * TL_PANEL;
-    int head = type == TL_Q4_1 ? 4 : 2;
-    int8_t q[32];
+    const tl_dtype_info *info = tl_dtype_get(type);
+    tl_unpack_fn unpack = tl_unpack_of(type);
+    bool min = info->kind == TL_KIND_SCALE_MIN || info->kind == TL_KIND_SUPER_MIN;
+    int head = min ? 4 : 2, head_at = type == TL_Q2_K || type == TL_Q3_K || type == TL_Q6_K ? info->block_bytes - head : 0;
+    const uint8_t *packed = panel;
+    uint8_t block[MOST_BLOCK_BYTES];
+    tl_ints ints;
+    memset(&ints, 0, sizeof ints);
     for (int c = 0; c < n_cols; c++)
         for (int lane = 0; lane < TL_PANEL; lane++)
             y[c * y_stride + lane] = 0;
-    for (int64_t b = 0; b < k / 32; b++, block += bytes) {
+    for (int64_t b = 0; b < k / info->block; b++, packed += info->block_bytes * TL_PANEL)
         for (int lane = 0; lane < TL_PANEL; lane++) {
-            if (type == TL_Q8_0)
-                row8(block + head * TL_PANEL, lane, q);
-            else
-                row4(block + head * TL_PANEL, lane, type == TL_Q4_0 ? 8 : 0, q);
-            float m = type == TL_Q4_1 ? half_at(block, TL_PANEL + lane) : 0;
-            block32(y + lane, y_stride, q, half_at(block, lane), m, type == TL_Q4_1, x, x_stride, n_cols, b);
+            gather(packed, lane, info->block_bytes, head_at, head, block);
+            unpack(block, &ints);
+            add_block(info->block, y + lane, y_stride, &ints, min, x, x_stride, n_cols, b);
         }
-    }
 }
 
 #define PANEL(name, type)                                                                                                                  \
@@ -162,4 +175,11 @@ static inline void panel_rows(tl_dtype type, float *y, int64_t y_stride, const v
 
 PANEL(q4_0, TL_Q4_0)
 PANEL(q4_1, TL_Q4_1)
+PANEL(q5_0, TL_Q5_0)
+PANEL(q5_1, TL_Q5_1)
 PANEL(q8_0, TL_Q8_0)
+PANEL(q2_k, TL_Q2_K)
+PANEL(q3_k, TL_Q3_K)
+PANEL(q4_k, TL_Q4_K)
+PANEL(q5_k, TL_Q5_K)
+PANEL(q6_k, TL_Q6_K)

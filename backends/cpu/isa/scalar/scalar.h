@@ -60,7 +60,14 @@ TL_SCALAR_DOT(q6_k)
     void tl_scalar_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
 TL_SCALAR_PANEL(q4_0)
 TL_SCALAR_PANEL(q4_1)
+TL_SCALAR_PANEL(q5_0)
+TL_SCALAR_PANEL(q5_1)
 TL_SCALAR_PANEL(q8_0)
+TL_SCALAR_PANEL(q2_k)
+TL_SCALAR_PANEL(q3_k)
+TL_SCALAR_PANEL(q4_k)
+TL_SCALAR_PANEL(q5_k)
+TL_SCALAR_PANEL(q6_k)
 #undef TL_SCALAR_PANEL
 
 void tl_scalar_from_f16(float *y, const void *x, size_t stride, int64_t n, int64_t d);
