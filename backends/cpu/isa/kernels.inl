@@ -39,6 +39,8 @@ void TL_LEVEL_PREFIX(values)(float *a, const float *p, const float *values, int6
                                        int64_t k);
 TL_PANEL_OF(q4_0)
 TL_PANEL_OF(q4_1)
+TL_PANEL_OF(q5_0)
+TL_PANEL_OF(q5_1)
 TL_PANEL_OF(q8_0)
 TL_PANEL_OF(q2_k)
 TL_PANEL_OF(q3_k)

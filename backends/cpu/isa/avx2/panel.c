@@ -39,6 +39,30 @@ INL void ints4(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, 
         sum[c] = sum_pairs(s[c]);
 }
 
+/* Four bits, one a byte, to bit 4 of that byte: x * 0x204081 puts bit i of a nibble at bit 8 i. */
+INL __m256i fifth_bits(__m256i bits, int at) {
+    __m256i nibble = _mm256_and_si256(_mm256_srli_epi32(bits, at), _mm256_set1_epi32(15));
+    __m256i spread = _mm256_and_si256(_mm256_mullo_epi32(nibble, _mm256_set1_epi32(0x204081)), _mm256_set1_epi32(0x01010101));
+    return _mm256_slli_epi32(spread, 4);
+}
+
+/* Group 0 holds the fifth bits of all 32 elements. 31 * 127 * 2 fits four times. */
+INL void ints5(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m256i *sum) {
+    const __m256i low = _mm256_set1_epi8(15), fifth = _mm256_loadu_si256((const void *)quants);
+    for (int c = 0; c < C; c++)
+        sum[c] = _mm256_setzero_si256();
+    for (int g = 0; g < 4; g++) {
+        __m256i w = _mm256_loadu_si256((const void *)(quants + 64 + g * 64));
+        __m256i l = _mm256_or_si256(_mm256_and_si256(w, low), fifth_bits(fifth, 4 * g));
+        __m256i h = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(w, 4), low), fifth_bits(fifth, 16 + 4 * g));
+        for (int c = 0; c < C; c++) {
+            __m256i s = _mm256_maddubs_epi16(l, four(x[c][b].q + 4 * g));
+            s = _mm256_add_epi16(s, _mm256_maddubs_epi16(h, four(x[c][b].q + 16 + 4 * g)));
+            sum[c] = _mm256_add_epi32(sum[c], sum_pairs(s));
+        }
+    }
+}
+
 INL void ints8(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m256i *sum) {
     for (int c = 0; c < C; c++)
         sum[c] = _mm256_setzero_si256();
@@ -51,7 +75,9 @@ INL void ints8(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, 
 
 /* C columns of a panel; type is a constant wherever this is inlined. */
 INL void columns(tl_dtype type, int C, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int64_t k) {
-    const size_t head = type == TL_Q4_1 ? 64 : 32, bytes = head + (type == TL_Q8_0 ? 512 : 256);
+    const bool min = type == TL_Q4_1 || type == TL_Q5_1, five = type == TL_Q5_0 || type == TL_Q5_1;
+    const size_t head = min ? 64 : 32, bytes = head + (type == TL_Q8_0 ? 512 : five ? 320 : 256);
+    const int offset = type == TL_Q4_0 ? 8 : type == TL_Q5_0 ? 16 : 0;
     const tl_x32 *v[MOST_COLUMNS];
     __m256 acc[2][MOST_COLUMNS];
     for (int c = 0; c < C; c++) {
@@ -63,15 +89,17 @@ INL void columns(tl_dtype type, int C, float *y, int64_t y_stride, const uint8_t
             __m256i sum[MOST_COLUMNS];
             if (type == TL_Q8_0)
                 ints8(p + head + 32 * half, v, b, C, sum);
+            else if (five)
+                ints5(p + head + 32 * half, v, b, C, sum);
             else
                 ints4(p + head + 32 * half, v, b, C, sum);
             __m256 d = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 16 * half)));
             for (int c = 0; c < C; c++) {
                 __m256 dx = _mm256_set1_ps(v[c][b].d);
-                if (type == TL_Q4_0)
-                    sum[c] = _mm256_sub_epi32(sum[c], _mm256_set1_epi32(8 * v[c][b].bsum));
+                if (offset)
+                    sum[c] = _mm256_sub_epi32(sum[c], _mm256_set1_epi32(offset * v[c][b].bsum));
                 __m256 isum = _mm256_cvtepi32_ps(sum[c]), term;
-                if (type == TL_Q4_1) {
+                if (min) {
                     __m256 m = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 32 + 16 * half)));
                     term = _mm256_mul_ps(_mm256_fmadd_ps(m, _mm256_set1_ps((float)v[c][b].bsum), _mm256_mul_ps(isum, d)), dx);
                 } else {
@@ -97,5 +125,7 @@ INL void columns(tl_dtype type, int C, float *y, int64_t y_stride, const uint8_t
 
 PANEL(q4_0, TL_Q4_0)
 PANEL(q4_1, TL_Q4_1)
+PANEL(q5_0, TL_Q5_0)
+PANEL(q5_1, TL_Q5_1)
 PANEL(q8_0, TL_Q8_0)
 #endif
