@@ -1,0 +1,193 @@
+/* term.c: the tool's only file with calls to the operating system: POSIX. */
+#define _POSIX_C_SOURCE 200809L
+#if defined(__APPLE__)
+#define _DARWIN_C_SOURCE /* sysctlbyname */
+#endif
+
+#include "tools/term.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
+bool term_is_tty(int stream) {
+    return isatty(stream) == 1;
+}
+
+/* ---- colours ---- */
+
+static int color_mode = -1; /* 0 off, 1 on, -1 by stream */
+
+void term_set_color(const char *mode) {
+    color_mode = mode == NULL || strcmp(mode, "auto") == 0 ? -1 : strcmp(mode, "off") != 0;
+}
+
+const char *term_color(int stream, const char *sequence) {
+    const char *no = getenv("NO_COLOR"), *kind = getenv("TERM");
+    bool on = color_mode == 1;
+    if (color_mode < 0)
+        on = term_is_tty(stream) && !(no && *no) && !(kind && strcmp(kind, "dumb") == 0);
+    return on ? sequence : "";
+}
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t interrupts;
+static void (*volatile interrupt_fn)(void *);
+static void *volatile interrupt_arg;
+
+static void handle_interrupt(int signal_number) {
+    int saved = errno;
+    (void)signal_number;
+    if (++interrupts >= 3)
+        _exit(130); /* asked twice and still here */
+    if (interrupt_fn)
+        interrupt_fn(interrupt_arg);
+    errno = saved;
+}
+
+void term_catch_signals(void) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    sigemptyset(&action.sa_mask);
+    action.sa_handler = handle_interrupt; /* without SA_RESTART: reading a line ends too */
+    sigaction(SIGINT, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+int term_interrupts(void) {
+    return (int)interrupts;
+}
+
+void term_reset_interrupts(void) {
+    interrupts = 0;
+}
+
+void term_on_interrupt(void (*fn)(void *), void *arg) {
+    interrupt_fn = NULL;
+    interrupt_arg = arg;
+    interrupt_fn = fn;
+}
+
+/* ---- input ---- */
+
+char *term_read_line(bool *failed) {
+    size_t n = 0, cap = 0;
+    char *line = NULL;
+    *failed = false;
+    for (;;) {
+        int c = getchar();
+        if (n + 1 >= cap) {
+            size_t want = cap ? cap * 2 : 256;
+            char *grown = realloc(line, want);
+            if (!grown) {
+                free(line);
+                *failed = true;
+                return NULL;
+            }
+            line = grown;
+            cap = want;
+        }
+        if (c == EOF && (n == 0 || interrupts > 0)) {
+            free(line);
+            return NULL;
+        }
+        if (c == EOF || c == '\n')
+            break;
+        line[n++] = (char)c;
+    }
+    if (n > 0 && line[n - 1] == '\r')
+        n--;
+    line[n] = 0;
+    return line;
+}
+
+/* ---- progress ---- */
+
+static bool progress_shown;
+
+void term_progress(const char *what, double fraction) {
+    static double last;
+    double now = term_now();
+    if (!term_is_tty(TERM_STDERR) || (progress_shown && now - last < 0.05 && fraction < 1))
+        return;
+    last = now;
+    fprintf(stderr, "\r%s %3d %%", what, (int)(fraction * 100));
+    fflush(stderr);
+    progress_shown = true;
+}
+
+void term_progress_clear(void) {
+    if (!progress_shown)
+        return;
+    progress_shown = false;
+    fputs("\r\033[K", stderr);
+}
+
+/* ---- machine ---- */
+
+double term_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void term_utc(char text[24]) {
+    time_t now = time(NULL);
+    struct tm utc;
+    if (!gmtime_r(&now, &utc) || !strftime(text, 24, "%Y-%m-%dT%H:%M:%SZ", &utc))
+        text[0] = 0;
+}
+
+uint64_t term_peak_memory(void) {
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0 || usage.ru_maxrss < 0)
+        return 0;
+#if defined(__APPLE__)
+    return (uint64_t)usage.ru_maxrss;
+#else
+    return (uint64_t)usage.ru_maxrss * 1024;
+#endif
+}
+
+uint64_t term_total_memory(void) {
+#if defined(__APPLE__)
+    uint64_t bytes = 0;
+    size_t n = sizeof bytes;
+    return sysctlbyname("hw.memsize", &bytes, &n, NULL, 0) == 0 ? bytes : 0;
+#else
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+#endif
+}
+
+const char *term_cpu_name(char *buffer, size_t bytes) {
+    buffer[0] = 0;
+#if defined(__APPLE__)
+    size_t n = bytes;
+    if (sysctlbyname("machdep.cpu.brand_string", buffer, &n, NULL, 0) != 0)
+        buffer[0] = 0;
+#else
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && !*buffer && fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon)
+            continue;
+        line[strcspn(line, "\n")] = 0;
+        snprintf(buffer, bytes, "%s", colon + 1 + (colon[1] == ' '));
+    }
+    if (f)
+        fclose(f);
+#endif
+    return buffer;
+}
