@@ -9,14 +9,24 @@
 
 enum { COLUMNS = 4 }; /* rows of x that share one decoding of a weight row */
 
-/* One weight row times n <= COLUMNS rows of x, in 16 lanes each. */
+/* m weights from element i of a row on. */
+static inline void load(tl_dtype type, const char *w, int64_t i, int m, float *part) {
+    uint16_t half[16];
+    if (type == TL_F32) {
+        memcpy(part, w + 4 * i, (size_t)m * 4);
+        return;
+    }
+    memcpy(half, w + 2 * i, (size_t)m * 2);
+    for (int j = 0; j < m; j++)
+        part[j] = type == TL_F16 ? tl_f16_to_f32(half[j]) : tl_bf16_to_f32(half[j]);
+}
+
+/* One weight row times n <= COLUMNS rows of x, in 16 lanes each; type is a constant wherever this is inlined. */
 static inline void float_row(tl_dtype type, float *y, int64_t y_stride, const char *w, const char *x, size_t x_stride, int n, int64_t k) {
-    void (*decode)(const void *src, float *dst, int64_t n) = tl_codec_of(type)->decode;
-    size_t bytes = (size_t)tl_dtype_get(type)->block_bytes;
     float lane[COLUMNS][16] = {{0}}, part[16];
     for (int64_t i = 0; i < k; i += 16) {
         int m = k - i < 16 ? (int)(k - i) : 16;
-        decode(w + (size_t)i * bytes, part, m);
+        load(type, w, i, m, part);
         for (int c = 0; c < n; c++) {
             const float *v = (const float *)(const void *)(x + (size_t)c * x_stride) + i;
             if (m == 16)
