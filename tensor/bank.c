@@ -126,8 +126,8 @@ static void leave(tl_bank *b, tl_tensor *t) {
     /* Nothing was entered after t, so no other probe sequence runs through its slot except ones that were complete without it. */
 }
 
-tl_status tl_bank_add(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const tl_layout *layout, tl_tensor **out,
-                      tl_error *err) {
+tl_status tl_bank_add(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const tl_layout *layout,
+                      tl_tensor **out, tl_error *err) {
     tl_tensor *t = NULL;
     if (out)
         *out = NULL;
@@ -148,8 +148,8 @@ tl_status tl_bank_add(tl_bank *b, const char *name, tl_dtype dtype, int rank, co
     return TL_OK;
 }
 
-tl_status tl_bank_declare(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const tl_layout *layout, tl_tensor **out,
-                          tl_error *err) {
+tl_status tl_bank_declare(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const tl_layout *layout,
+                          tl_tensor **out, tl_error *err) {
     tl_tensor *t = NULL;
     if (out)
         *out = NULL;

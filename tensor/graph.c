@@ -77,7 +77,8 @@ int64_t tl_size(tl_graph *g, const char *name, int64_t max) {
     if (!g || g->failed)
         return -1;
     if (!name || !*name || max < 1 || max > SIZE_MOST || g->n_sizes == MAX_SIZES) {
-        tl_graph_fail(g, TL_ERR_USAGE, "tl_size: '%s' with maximum %lld: a name and a maximum of 1 to %lld are needed, for at most %d sizes",
+        tl_graph_fail(g, TL_ERR_USAGE,
+                      "tl_size: '%s' with maximum %lld: a name and a maximum of 1 to %lld are needed, for at most %d sizes",
                       name ? name : "", (long long)max, (long long)SIZE_MOST, MAX_SIZES);
         return -1;
     }
@@ -86,7 +87,8 @@ int64_t tl_size(tl_graph *g, const char *name, int64_t max) {
             continue;
         if (g->sizes[i].max == max)
             return SIZE_TAG | (int64_t)(i + 1) << SIZE_SHIFT | max;
-        tl_graph_fail(g, TL_ERR_USAGE, "tl_size: '%s' was declared with maximum %lld, now %lld", name, (long long)g->sizes[i].max, (long long)max);
+        tl_graph_fail(g, TL_ERR_USAGE, "tl_size: '%s' was declared with maximum %lld, now %lld", name, (long long)g->sizes[i].max,
+                      (long long)max);
         return -1;
     }
     char *copy = tl_arena_copy(&g->arena, name, strlen(name));
@@ -168,7 +170,8 @@ static tl_status settle(tl_graph *g, tl_tensor *t, const char *what) {
                                  tl_describe(t, text, sizeof text), block);
         t->stride[i] = (int64_t)bytes;
         uint64_t blocks = (uint64_t)(t->shape[i] / block);
-        if (blocks > SIZE_MAX || !tl_mul_size(bytes, (size_t)blocks, &bytes) || bytes > (size_t)(INT64_MAX < SIZE_MAX ? INT64_MAX : SIZE_MAX) / 4)
+        if (blocks > SIZE_MAX || !tl_mul_size(bytes, (size_t)blocks, &bytes) ||
+            bytes > (size_t)(INT64_MAX < SIZE_MAX ? INT64_MAX : SIZE_MAX) / 4)
             return tl_graph_fail(g, TL_ERR_MEMORY, "%s: the size of %s overflows", what, tl_describe(t, text, sizeof text));
     }
     return TL_OK;
@@ -184,7 +187,8 @@ static tl_status settle_view(tl_graph *g, tl_tensor *t) {
     bool fits = tl_add_size(end, t->offset, &end);
     for (int i = 0; fits && i < t->rank; i++) {
         int64_t steps = (i == t->rank - 1 ? t->shape[i] / d->block : t->shape[i]) - 1;
-        fits = t->shape[i] >= 1 && steps >= 0 && t->stride[i] >= 0 && tl_mul_size((size_t)steps, (size_t)t->stride[i], &span) && tl_add_size(end, span, &end);
+        fits = t->shape[i] >= 1 && steps >= 0 && t->stride[i] >= 0 && tl_mul_size((size_t)steps, (size_t)t->stride[i], &span) &&
+               tl_add_size(end, span, &end);
     }
     if (!fits || end > tl_bytes(t->base))
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s leaves its parent", t->op->name, tl_describe(t, text, sizeof text));
@@ -228,7 +232,10 @@ tl_tensor *tl_output(tl_graph *g, tl_tensor *t) {
     if (!g || g->failed)
         return NULL;
     if (!t || (t->graph && t->graph != g) || g->plan) {
-        tl_graph_fail(g, TL_ERR_USAGE, "tl_output: %s", !t ? "no tensor given" : g->plan ? "the graph is planned already" : "the tensor is another graph's");
+        tl_graph_fail(g, TL_ERR_USAGE, "tl_output: %s",
+                      !t        ? "no tensor given"
+                      : g->plan ? "the graph is planned already"
+                                : "the tensor is another graph's");
         return NULL;
     }
     if (t->graph)
@@ -276,8 +283,8 @@ static tl_status check_version(tl_graph *g, const tl_op *op, const tl_tensor *sr
     if (!w || w->version == src->version)
         return TL_OK;
     char a[160];
-    return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is the state from before its write by #%d %s; use the handle that the write returned", op->name,
-                         tl_describe(src, a, sizeof a), w->writer->id, w->writer->op->name);
+    return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is the state from before its write by #%d %s; use the handle that the write returned",
+                         op->name, tl_describe(src, a, sizeof a), w->writer->id, w->writer->op->name);
 }
 
 /* Counts a write of root by node. */
@@ -291,7 +298,9 @@ static tl_status note_write(tl_graph *g, tl_tensor *root, tl_tensor *node) {
     }
     w->version++;
     w->writer = node;
-    w->handle = node->base == root && node->op->flags & TL_OP_STATE && node->src[0]->rank == root->rank && tl_bytes(node) == tl_bytes(root) ? node : NULL;
+    w->handle = node->base == root && node->op->flags & TL_OP_STATE && node->src[0]->rank == root->rank && tl_bytes(node) == tl_bytes(root)
+                    ? node
+                    : NULL;
     return TL_OK;
 }
 
@@ -302,8 +311,13 @@ static tl_status after_infer(tl_graph *g, tl_tensor *out) {
     return TL_OK;
 }
 
-static const tl_op after_op = {.name = "after", .formula = "the state after source 0 has run", .id = -1, .min_src = 1, .max_src = 1,
-                               .flags = TL_OP_VIEW | TL_OP_STRIDED | TL_OP_PACKED, .infer = after_infer};
+static const tl_op after_op = {.name = "after",
+                               .formula = "the state after source 0 has run",
+                               .id = -1,
+                               .min_src = 1,
+                               .max_src = 1,
+                               .flags = TL_OP_VIEW | TL_OP_STRIDED | TL_OP_PACKED,
+                               .infer = after_infer};
 
 tl_tensor *tl_latest(tl_graph *g, tl_tensor *root) {
     if (!g || g->failed || !root)
@@ -316,8 +330,17 @@ tl_tensor *tl_latest(tl_graph *g, tl_tensor *root) {
     tl_tensor *t = fresh(g, &after_op);
     if (!t)
         return NULL;
-    *t = (tl_tensor){.op = &after_op, .dtype = root->dtype, .rank = root->rank, .n_src = 1, .src = {w->writer}, .base = root, .layout = root->layout,
-                     .name = root->name, .graph = g, .id = t->id, .version = w->version};
+    *t = (tl_tensor){.op = &after_op,
+                     .dtype = root->dtype,
+                     .rank = root->rank,
+                     .n_src = 1,
+                     .src = {w->writer},
+                     .base = root,
+                     .layout = root->layout,
+                     .name = root->name,
+                     .graph = g,
+                     .id = t->id,
+                     .version = w->version};
     memcpy(t->shape, root->shape, sizeof t->shape);
     memcpy(t->stride, root->stride, sizeof t->stride);
     w->handle = append(g, t);
@@ -357,16 +380,19 @@ static tl_status check_sources(tl_graph *g, const tl_op *op, int n_src, tl_tenso
             continue;
         }
         if (src[i]->graph && src[i]->graph != g)
-            return tl_graph_fail(g, TL_ERR_USAGE, "%s: operand %d, %s, belongs to another graph", op->name, i, tl_describe(src[i], text, sizeof text));
+            return tl_graph_fail(g, TL_ERR_USAGE, "%s: operand %d, %s, belongs to another graph", op->name, i,
+                                 tl_describe(src[i], text, sizeof text));
         if (check_version(g, op, src[i]))
             return g->error.status;
         bool written = (i == 0 && op->flags & TL_OP_STATE) || (i < 32 && op->writes >> i & 1);
         if (written && !(src[i]->base->mark & TL_MARK_STATE))
-            return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s cannot be written: a state is a bank tensor (or a view of one) that the bank may write",
-                                 op->name, tl_describe(src[i], text, sizeof text));
+            return tl_graph_fail(g, TL_ERR_USAGE,
+                                 "%s: %s cannot be written: a state is a bank tensor (or a view of one) that the bank may write", op->name,
+                                 tl_describe(src[i], text, sizeof text));
         for (int j = 0; written && j < n_src; j++)
             if (j != i && src[j] && src[j]->base == src[i]->base)
-                return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is written and read by one node", op->name, tl_describe(src[i], text, sizeof text));
+                return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is written and read by one node", op->name,
+                                     tl_describe(src[i], text, sizeof text));
     }
     return TL_OK;
 }

@@ -60,7 +60,9 @@ static tl_status check_outputs(const tl_graph *g, tl_error *err) {
     for (int i = 0; i < g->n_nodes; i++) {
         const tl_tensor *t = g->nodes[i];
         if (t->mark & TL_MARK_OUTPUT && t->version != tl_graph_writes(g, t->base))
-            return tl_fail(err, TL_ERR_USAGE, "plan: output %s is a state from before a later write; mark the handle that the write returned", tl_describe(t, text, sizeof text));
+            return tl_fail(err, TL_ERR_USAGE,
+                           "plan: output %s is a state from before a later write; mark the handle that the write returned",
+                           tl_describe(t, text, sizeof text));
     }
     return TL_OK;
 }
@@ -136,7 +138,8 @@ void tl_plan_elide(tl_plan *p, const tl_tensor *t) {
 int tl_plan_add_step(tl_plan *p, const tl_tensor *node, const char *op, const char *kernel, int64_t max_tiles, const tl_cost *cost) {
     if (!tl_grow((void **)&p->steps, &p->priv->cap_steps, p->n_steps, sizeof *p->steps))
         return -1;
-    p->steps[p->n_steps] = (tl_plan_step){.node = node, .op = op, .kernel = kernel, .max_tiles = max_tiles, .cost = cost ? *cost : (tl_cost){0, 0, 0}};
+    p->steps[p->n_steps] =
+        (tl_plan_step){.node = node, .op = op, .kernel = kernel, .max_tiles = max_tiles, .cost = cost ? *cost : (tl_cost){0, 0, 0}};
     return p->n_steps++;
 }
 
@@ -159,7 +162,8 @@ static bool may_take(const tl_plan *p, const tl_tensor *out, int i, int time) {
     const tl_tensor *s = out->src[i];
     if (!s || s->base != s || !s->graph || !s->op || q->time[s->id] < 0 || q->state[s->id] & NODE_ELIDED)
         return false;
-    if (p->life[s->id].last != time || p->life[s->id].interval < 0 || s->size != out->size || tl_bytes(s) != tl_bytes(out) || s->dtype != out->dtype)
+    if (p->life[s->id].last != time || p->life[s->id].interval < 0 || s->size != out->size || tl_bytes(s) != tl_bytes(out) ||
+        s->dtype != out->dtype)
         return false;
     for (int k = 0; k < out->n_src; k++)
         if (k != i && out->src[k] && out->src[k]->base == s)
@@ -218,8 +222,8 @@ static tl_status bind(tl_plan *p, tl_error *err) {
     if (!s && q->memory.workers)
         s = be->ops->alloc(be, q->memory.workers, &q->scratch);
     if (s)
-        return tl_fail(err, s, "plan: no memory for %llu bytes of activations and %llu of scratch", (unsigned long long)q->memory.activations,
-                       (unsigned long long)q->memory.workers);
+        return tl_fail(err, s, "plan: no memory for %llu bytes of activations and %llu of scratch",
+                       (unsigned long long)q->memory.activations, (unsigned long long)q->memory.workers);
     for (int i = 0; i < p->graph->n_nodes; i++) {
         tl_tensor *t = p->graph->nodes[i];
         if (t->base != t || p->life[i].interval < 0)
@@ -271,8 +275,8 @@ static tl_status prepare(tl_plan **out, tl_graph *g, tl_backend *be, const tl_pl
         const char *why = be->ops->reject(be, p->nodes[i]);
         char text[160];
         if (why)
-            return tl_fail(err, TL_ERR_UNSUPPORTED, "plan: backend %s cannot run %s: %s", be->ops->name, tl_describe(p->nodes[i], text, sizeof text),
-                           why);
+            return tl_fail(err, TL_ERR_UNSUPPORTED, "plan: backend %s cannot run %s: %s", be->ops->name,
+                           tl_describe(p->nodes[i], text, sizeof text), why);
     }
     s = be->ops->compile(be, p, err);
     if (!s)
@@ -344,7 +348,8 @@ tl_status tl_plan_set(tl_plan *p, const char *size, int64_t value, tl_error *err
         if (strcmp(g->sizes[i].name, size) != 0)
             continue;
         if (value < 0 || value > g->sizes[i].max)
-            return tl_fail(err, TL_ERR_RANGE, "tl_plan_set: '%s' = %lld is not 0 to %lld", size, (long long)value, (long long)g->sizes[i].max);
+            return tl_fail(err, TL_ERR_RANGE, "tl_plan_set: '%s' = %lld is not 0 to %lld", size, (long long)value,
+                           (long long)g->sizes[i].max);
         p->current[i + 1] = value;
         return TL_OK;
     }

@@ -8,8 +8,9 @@
 
 static bool put_step(const tl_plan_step *s, int i, tl_sink sink, void *ctx) {
     char line[320], what[160];
-    int n = snprintf(line, sizeof line, "%4d  %-12s %-24s tiles %6lld  %9lld KiB  %9lld kop  %s\n", i, s->op, s->kernel, (long long)s->max_tiles,
-                     (long long)((s->cost.read + s->cost.written) / 1024), (long long)(s->cost.ops / 1000), tl_describe(s->node, what, sizeof what));
+    int n = snprintf(line, sizeof line, "%4d  %-12s %-24s tiles %6lld  %9lld KiB  %9lld kop  %s\n", i, s->op, s->kernel,
+                     (long long)s->max_tiles, (long long)((s->cost.read + s->cost.written) / 1024), (long long)(s->cost.ops / 1000),
+                     tl_describe(s->node, what, sizeof what));
     return sink(ctx, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
 }
 
@@ -21,8 +22,8 @@ tl_status tl_plan_print(const tl_plan *p, tl_sink sink, void *ctx) {
         if (!put_step(&p->steps[i], i, sink, ctx))
             return TL_CANCELLED;
     const tl_plan_memory *m = &p->priv->memory;
-    int n = snprintf(line, sizeof line, "%d steps; activations %llu bytes (%llu without reuse), scratch of workers %llu bytes\n", p->n_steps,
-                     (unsigned long long)m->activations, (unsigned long long)m->no_reuse, (unsigned long long)m->workers);
+    int n = snprintf(line, sizeof line, "%d steps; activations %llu bytes (%llu without reuse), scratch of workers %llu bytes\n",
+                     p->n_steps, (unsigned long long)m->activations, (unsigned long long)m->no_reuse, (unsigned long long)m->workers);
     return sink(ctx, line, (size_t)n) ? TL_OK : TL_CANCELLED;
 }
 

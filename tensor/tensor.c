@@ -103,14 +103,15 @@ static tl_status transfer(const tl_tensor *t, size_t bytes, const char *what, tl
     if (!root->buffer)
         return tl_fail(err, TL_ERR_USAGE, "%s: %s has no memory; make a plan of its graph first", what, text);
     if (!((t->mark | root->mark) & (TL_MARK_INPUT | TL_MARK_OUTPUT | TL_MARK_BANK)))
-        return tl_fail(err, TL_ERR_USAGE, "%s: %s is neither input, output nor bank tensor; its memory is reused (mark it with tl_output)", what,
-                       text);
+        return tl_fail(err, TL_ERR_USAGE, "%s: %s is neither input, output nor bank tensor; its memory is reused (mark it with tl_output)",
+                       what, text);
     if (t->layout)
         return tl_fail(err, TL_ERR_USAGE, "%s: %s is packed as '%s'", what, text, t->layout->name);
-    size_t slice = dense_bytes(t, t->rank > 1 ? tl_count(t) / t->shape[0] : tl_dtype_get(t->dtype)->block), all = dense_bytes(t, tl_count(t));
+    size_t slice = dense_bytes(t, t->rank > 1 ? tl_count(t) / t->shape[0] : tl_dtype_get(t->dtype)->block),
+           all = dense_bytes(t, tl_count(t));
     if (bytes > all || bytes % slice)
-        return tl_fail(err, TL_ERR_USAGE, "%s: %llu bytes for %s, which takes whole rows of %llu, at most %llu", what, (unsigned long long)bytes,
-                       text, (unsigned long long)slice, (unsigned long long)all);
+        return tl_fail(err, TL_ERR_USAGE, "%s: %llu bytes for %s, which takes whole rows of %llu, at most %llu", what,
+                       (unsigned long long)bytes, text, (unsigned long long)slice, (unsigned long long)all);
     return TL_OK;
 }
 

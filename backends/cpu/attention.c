@@ -58,7 +58,8 @@ static work work_of(const tl_tensor *t, void *scratch) {
 }
 
 /* Keys or values t0 <= t < t1 of a sequence as f32 [t1 - t0][length], page by page. */
-static void fetch(const tl_kernels *f, const tl_tensor *t, const tl_tensor *kv, int64_t kv_head, int32_t sequence, int64_t t0, int64_t t1, float *dst) {
+static void fetch(const tl_kernels *f, const tl_tensor *t, const tl_tensor *kv, int64_t kv_head, int32_t sequence, int64_t t0, int64_t t1,
+                  float *dst) {
     int64_t length = tl_dim(kv, 2);
     const int32_t *page = t->src[PAGES] ? tl_row(t->src[PAGES], sequence) : NULL;
     while (t0 < t1) {
@@ -81,12 +82,14 @@ static void fetch(const tl_kernels *f, const tl_tensor *t, const tl_tensor *kv, 
 
 static const float *bias_row(const tl_tensor *t, int64_t query, int64_t head) {
     const tl_tensor *b = t->src[BIAS];
-    return b ? (const void *)((const char *)tl_data(b) + (b->shape[0] > 1 ? query * b->stride[0] : 0) + (b->shape[1] > 1 ? head * b->stride[1] : 0))
+    return b ? (const void *)((const char *)tl_data(b) + (b->shape[0] > 1 ? query * b->stride[0] : 0) +
+                              (b->shape[1] > 1 ? head * b->stride[1] : 0))
              : NULL;
 }
 
 /* Keys t0 <= t < t1 of one chunk, whose first fetched key is `from`, for one query head. */
-static void add_chunk(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t u, int64_t query, int64_t head, int64_t from, int64_t t0, int64_t t1) {
+static void add_chunk(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t u, int64_t query, int64_t head, int64_t from,
+                      int64_t t0, int64_t t1) {
     shape s = shape_of(t);
     const tl_attention_params *params = t->params;
     int64_t n = t1 - t0;

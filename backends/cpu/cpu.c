@@ -13,8 +13,8 @@ static tl_status choose_level(tl_cpu *c, const char *name, tl_error *err) {
     c->level = tl_level_find(name);
     for (int i = 0; name && tl_cpu_level_name(i); i++)
         if (strcmp(tl_cpu_level_name(i), name) == 0 && tl_cpu_level_lacks(i))
-            return tl_fail(err, TL_ERR_UNSUPPORTED, "backend cpu: level %s cannot run: %s; leave isa= away for the best level of this CPU", name,
-                           tl_cpu_level_lacks(i));
+            return tl_fail(err, TL_ERR_UNSUPPORTED, "backend cpu: level %s cannot run: %s; leave isa= away for the best level of this CPU",
+                           name, tl_cpu_level_lacks(i));
     if (!c->level) {
         char list[160] = "";
         for (int i = 0; tl_cpu_level_name(i); i++) {

@@ -30,8 +30,8 @@ typedef struct cpu_run {
 /* What a family of steps can do. */
 typedef struct cpu_driver {
     const char *name;
-    int64_t (*tiles)(const cpu_step *s, const cpu_run *r);                            /* now; 0: nothing to do */
-    void (*run)(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch);    /* scratch: this worker's */
+    int64_t (*tiles)(const cpu_step *s, const cpu_run *r);                         /* now; 0: nothing to do */
+    void (*run)(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch); /* scratch: this worker's */
 } cpu_driver;
 
 /* How x is prepared for a linear layer. */

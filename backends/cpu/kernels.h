@@ -26,8 +26,8 @@ typedef void (*tl_fn_softmax)(float *y, const float *x, const float *mask, float
 typedef void (*tl_fn_rope)(float *y, const float *x, const float *angles, int64_t pairs, int64_t d, tl_rope_mode mode);
 /* y[c * y_stride + r] = w row r . x column c for rows < n_rows, columns < n_cols. w rows w_stride bytes apart; x rows (prepared for the
  * weight's kind: x32, x256, x13 or plain f32) x_stride bytes apart. */
-typedef void (*tl_fn_dot)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, int n_cols,
-                          int64_t k);
+typedef void (*tl_fn_dot)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
+                          int n_cols, int64_t k);
 /* The same for one packed panel: all TL_PANEL rows. */
 typedef void (*tl_fn_panel)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
 /* f16 rows of d to f32, rows stride bytes apart -> y [n][d] */

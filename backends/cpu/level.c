@@ -18,9 +18,7 @@ static bool has_f16c(void) {
 
 const char *tl_cpu_lacks_avx2(void) {
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c()
-               ? NULL
-               : "this CPU lacks AVX2, FMA or F16C";
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c() ? NULL : "this CPU lacks AVX2, FMA or F16C";
 }
 
 const char *tl_cpu_lacks_avx512(void) {
@@ -80,9 +78,9 @@ void tl_level_flatten(const tl_level *l, tl_kernels *out) {
     for (; l; l = l->base) {
         if (!l->kernels)
             continue;
-#define TL_KERNEL(name, type, entries)                                                                                                     \
-    for (int i = 0; i < (entries); i++)                                                                                                    \
-        if (!out->name[i])                                                                                                                 \
+#define TL_KERNEL(name, type, entries)  \
+    for (int i = 0; i < (entries); i++) \
+        if (!out->name[i])              \
             out->name[i] = l->kernels->name[i];
 #include "backends/cpu/kernels.def"
 #undef TL_KERNEL

@@ -10,8 +10,10 @@ enum { COLUMNS = 32 }; /* rows of x a pass over a tile's weights: their prepared
 
 cpu_prep tl_cpu_prep_of(tl_dtype weight) {
     switch (tl_dtype_get(weight)->kind) {
-    case TL_KIND_SCALE: case TL_KIND_SCALE_MIN: return PREP_X32;
-    case TL_KIND_SUPER: case TL_KIND_SUPER_MIN: return PREP_X256;
+    case TL_KIND_SCALE:
+    case TL_KIND_SCALE_MIN: return PREP_X32;
+    case TL_KIND_SUPER:
+    case TL_KIND_SUPER_MIN: return PREP_X256;
     case TL_KIND_HALF: return PREP_X13;
     default: return PREP_NONE;
     }

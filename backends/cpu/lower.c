@@ -12,10 +12,10 @@
 
 /* What lowering finds out about a node before any step is made; by time. */
 typedef struct note {
-    int runs_at;         /* linear: the time of its product (its own, or of the add that took it) */
+    int runs_at;            /* linear: the time of its product (its own, or of the add that took it) */
     const tl_tensor *taken; /* add: the linear it finishes */
-    int prep;            /* linear: plan scratch of its prepared rows, -1: not yet */
-    bool elided;         /* no step of its own */
+    int prep;               /* linear: plan scratch of its prepared rows, -1: not yet */
+    bool elided;            /* no step of its own */
 } note;
 
 typedef struct lowering {
@@ -175,8 +175,13 @@ static tl_status add_prep(lowering *l, const tl_tensor *x, cpu_prep kind, int ha
     for (int i = 0; i < l->prog->n; i++)
         if (l->prog->steps[i].driver == &tl_cpu_driver_prep && l->prog->steps[i].buffer == handle)
             return TL_OK;
-    cpu_step s = {.driver = &tl_cpu_driver_prep, .kernel = names[kind], .node = x, .prep = kind, .buffer = handle,
-                  .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1)), .produce = produce};
+    cpu_step s = {.driver = &tl_cpu_driver_prep,
+                  .kernel = names[kind],
+                  .node = x,
+                  .prep = kind,
+                  .buffer = handle,
+                  .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1)),
+                  .produce = produce};
     double rows = (double)tl_rows(x), bytes = rows * (double)tl_dim(x, -1) * 4;
     tl_cost c = {bytes, bytes, rows * (double)s.prep_row};
     return add_step(l, &s, produce ? x->op->name : "prep", most_tiles(l, &s), &c, produce ? (size_t)tl_dim(x, -1) * sizeof(float) : 0);
@@ -192,8 +197,14 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
         if (s)
             return s;
     }
-    cpu_step s = {.driver = &tl_cpu_driver_linear, .kernel = w->layout ? w->layout->name : "dot", .node = node, .linear = lin, .residual = residual,
-                  .prep = kind, .buffer = kind == PREP_NONE ? -1 : n->prep, .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1))};
+    cpu_step s = {.driver = &tl_cpu_driver_linear,
+                  .kernel = w->layout ? w->layout->name : "dot",
+                  .node = node,
+                  .linear = lin,
+                  .residual = residual,
+                  .prep = kind,
+                  .buffer = kind == PREP_NONE ? -1 : n->prep,
+                  .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1))};
     tl_cost c;
     cost_at_most(lin, &c);
     return add_step(l, &s, residual ? "linear+add" : "linear", most_tiles(l, &s), &c, tl_cpu_linear_scratch(lin));

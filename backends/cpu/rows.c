@@ -1,60 +1,42 @@
 /* rows.c: the driver for ops that work row by row through one kernel: elementwise, norms, softmax, rope. One row can also be computed into
  * scratch, which is how a norm or a swiglu is fused into the preparation of a linear layer's rows. */
-#include <string.h>
+#include <stddef.h>
 
 #include "backends/cpu/cpu.h"
 #include "ops/ops.h"
 
-/* Kernels of plain signatures by op id. */
-static tl_fn_unary unary_of(const tl_kernels *k, int id) {
-    switch (id) {
-    case TL_OP_NEG: return k->neg[0];
-    case TL_OP_ABS: return k->abs[0];
-    case TL_OP_SQR: return k->sqr[0];
-    case TL_OP_SQRT: return k->sqrt[0];
-    case TL_OP_EXP: return k->exp[0];
-    case TL_OP_LOG: return k->log[0];
-    case TL_OP_SIN: return k->sin[0];
-    case TL_OP_COS: return k->cos[0];
-    case TL_OP_TANH: return k->tanh[0];
-    case TL_OP_SIGMOID: return k->sigmoid[0];
-    case TL_OP_RELU: return k->relu[0];
-    case TL_OP_SILU: return k->silu[0];
-    case TL_OP_GELU: return k->gelu[0];
-    case TL_OP_GELU_ERF: return k->gelu_erf[0];
-    default: return NULL;
-    }
-}
+/* How an op's row kernel is called, and where it stands in the table of slots. An op that is not listed has none. */
+typedef enum row_kind { ROW_NONE, ROW_UNARY, ROW_BINARY, ROW_OTHER } row_kind;
+typedef struct row_entry {
+    row_kind kind;
+    size_t slot;
+} row_entry;
 
-static tl_fn_binary binary_of(const tl_kernels *k, int id) {
-    switch (id) {
-    case TL_OP_ADD: return k->add[0];
-    case TL_OP_SUB: return k->sub[0];
-    case TL_OP_MUL: return k->mul[0];
-    case TL_OP_DIV: return k->div[0];
-    case TL_OP_SWIGLU: return k->swiglu[0];
-    case TL_OP_GEGLU: return k->geglu[0];
-    default: return NULL;
-    }
+/* clang-format off */
+#define UNARY(ID, name) [TL_OP_##ID] = {ROW_UNARY, offsetof(tl_kernels, name)}
+#define BINARY(ID, name) [TL_OP_##ID] = {ROW_BINARY, offsetof(tl_kernels, name)}
+#define OTHER(ID) [TL_OP_##ID] = {ROW_OTHER, 0}
+static const row_entry entries[TL_N_OPS] = {
+    UNARY(NEG, neg), UNARY(ABS, abs), UNARY(SQR, sqr), UNARY(SQRT, sqrt), UNARY(EXP, exp), UNARY(LOG, log), UNARY(SIN, sin),
+    UNARY(COS, cos), UNARY(TANH, tanh), UNARY(SIGMOID, sigmoid), UNARY(RELU, relu), UNARY(SILU, silu), UNARY(GELU, gelu),
+    UNARY(GELU_ERF, gelu_erf),
+    BINARY(ADD, add), BINARY(SUB, sub), BINARY(MUL, mul), BINARY(DIV, div), BINARY(SWIGLU, swiglu), BINARY(GEGLU, geglu),
+    OTHER(SCALE), OTHER(CLAMP), OTHER(RMS_NORM), OTHER(LAYER_NORM), OTHER(SOFTMAX), OTHER(ROPE),
+};
+/* clang-format on */
+
+/* A user's own op has no entry, whatever id it claims. */
+static row_entry entry_of(const tl_tensor *t) {
+    return tl_op_get(t->op->id) == t->op ? entries[t->op->id] : (row_entry){ROW_NONE, 0};
 }
 
 bool tl_cpu_rows_fit(const tl_tensor *t) {
-    if (t->op->id < 0 || t->dtype != TL_F32)
+    if (entry_of(t).kind == ROW_NONE || t->dtype != TL_F32)
         return false;
     for (int i = 0; i < t->n_src; i++)
         if (t->src[i] && (t->src[i]->dtype != TL_F32 || t->src[i]->layout || !tl_row_dense(t->src[i])))
             return false;
-    switch (t->op->id) {
-    case TL_OP_NEG: case TL_OP_ABS: case TL_OP_SQR: case TL_OP_SQRT: case TL_OP_EXP: case TL_OP_LOG: case TL_OP_SIN: case TL_OP_COS:
-    case TL_OP_TANH: case TL_OP_SIGMOID: case TL_OP_RELU: case TL_OP_SILU: case TL_OP_GELU: case TL_OP_GELU_ERF: case TL_OP_ADD:
-    case TL_OP_SUB: case TL_OP_MUL: case TL_OP_DIV: case TL_OP_SWIGLU: case TL_OP_GEGLU: case TL_OP_SCALE: case TL_OP_CLAMP:
-    case TL_OP_RMS_NORM: case TL_OP_LAYER_NORM: case TL_OP_SOFTMAX:
-        return true;
-    case TL_OP_ROPE:
-        return tl_dense(t->src[1]);
-    default:
-        return false;
-    }
+    return t->op->id != TL_OP_ROPE || tl_dense(t->src[1]);
 }
 
 static const float *operand(const tl_tensor *t, int i, int64_t row) {
@@ -64,7 +46,8 @@ static const float *operand(const tl_tensor *t, int i, int64_t row) {
 static void rope_row(const tl_cpu *cpu, const tl_tensor *t, int64_t row, float *dst) {
     const tl_rope_params *p = t->params;
     int64_t heads = tl_dim(t, 1), pairs = tl_dim(t->src[1], 1);
-    cpu->kernels.rope[0](dst, operand(t, 0, row), (const float *)tl_data(t->src[1]) + row / heads * pairs * 2, pairs, tl_dim(t, -1), p->mode);
+    cpu->kernels.rope[0](dst, operand(t, 0, row), (const float *)tl_data(t->src[1]) + row / heads * pairs * 2, pairs, tl_dim(t, -1),
+                         p->mode);
 }
 
 void tl_cpu_row(const tl_cpu *cpu, const tl_tensor *t, int64_t row, float *dst) {
@@ -72,32 +55,22 @@ void tl_cpu_row(const tl_cpu *cpu, const tl_tensor *t, int64_t row, float *dst) 
     int64_t n = tl_dim(t, -1);
     const float *a = operand(t, 0, row);
     switch (t->op->id) {
-    case TL_OP_SCALE:
-        k->scale[0](dst, a, ((const tl_scale_params *)t->params)->factor, n);
-        return;
-    case TL_OP_CLAMP:
-        k->clamp[0](dst, a, ((const tl_clamp_params *)t->params)->low, ((const tl_clamp_params *)t->params)->high, n);
-        return;
-    case TL_OP_RMS_NORM:
-        k->rms_norm[0](dst, a, operand(t, 1, 0), ((const tl_norm_params *)t->params)->eps, n);
-        return;
+    case TL_OP_SCALE: k->scale[0](dst, a, ((const tl_scale_params *)t->params)->factor, n); return;
+    case TL_OP_CLAMP: k->clamp[0](dst, a, ((const tl_clamp_params *)t->params)->low, ((const tl_clamp_params *)t->params)->high, n); return;
+    case TL_OP_RMS_NORM: k->rms_norm[0](dst, a, operand(t, 1, 0), ((const tl_norm_params *)t->params)->eps, n); return;
     case TL_OP_LAYER_NORM:
         k->layer_norm[0](dst, a, operand(t, 1, 0), operand(t, 2, 0), ((const tl_norm_params *)t->params)->eps, n);
         return;
-    case TL_OP_SOFTMAX:
-        k->softmax[0](dst, a, operand(t, 1, row), ((const tl_softmax_params *)t->params)->scale, n);
-        return;
-    case TL_OP_ROPE:
-        rope_row(cpu, t, row, dst);
-        return;
-    default:
-        break;
+    case TL_OP_SOFTMAX: k->softmax[0](dst, a, operand(t, 1, row), ((const tl_softmax_params *)t->params)->scale, n); return;
+    case TL_OP_ROPE: rope_row(cpu, t, row, dst); return;
+    default: break;
     }
-    tl_fn_unary unary = unary_of(k, t->op->id);
-    if (unary)
-        unary(dst, a, n);
+    row_entry e = entry_of(t);
+    const void *slot = (const char *)k + e.slot;
+    if (e.kind == ROW_UNARY)
+        (*(const tl_fn_unary *)slot)(dst, a, n);
     else
-        binary_of(k, t->op->id)(dst, a, operand(t, 1, row), n);
+        (*(const tl_fn_binary *)slot)(dst, a, operand(t, 1, row), n);
 }
 
 static int64_t each(const cpu_step *s, const cpu_run *r, int64_t rows) {

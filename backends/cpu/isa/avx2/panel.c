@@ -114,13 +114,13 @@ INL void columns(tl_dtype type, int C, float *y, int64_t y_stride, const uint8_t
             _mm256_storeu_ps(y + c * y_stride + 8 * half, acc[half][c]);
 }
 
-#define PANEL(name, type)                                                                                                                  \
-    void tl_avx2_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) {      \
-        int c = 0;                                                                                                                         \
-        for (; c + MOST_COLUMNS <= n_cols; c += MOST_COLUMNS)                                                                              \
-            columns(type, MOST_COLUMNS, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);           \
-        for (; c < n_cols; c++)                                                                                                            \
-            columns(type, 1, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);                      \
+#define PANEL(name, type)                                                                                                             \
+    void tl_avx2_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        int c = 0;                                                                                                                    \
+        for (; c + MOST_COLUMNS <= n_cols; c += MOST_COLUMNS)                                                                         \
+            columns(type, MOST_COLUMNS, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);      \
+        for (; c < n_cols; c++)                                                                                                       \
+            columns(type, 1, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);                 \
     }
 
 PANEL(q4_0, TL_Q4_0)

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+/* clang-format off */
 enum { VL = 8 };
 typedef __m256 vf;
 typedef __m256i vi;
@@ -90,5 +91,6 @@ static inline vi vi_byte(vi a, int j) { return _mm256_srai_epi32(_mm256_slli_epi
 static inline vi vi_even(vi a) { return _mm256_srai_epi16(_mm256_slli_epi16(a, 8), 8); }
 static inline vi vi_odd(vi a) { return _mm256_srai_epi16(a, 8); }
 static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, _mm256_madd_epi16(a, b)); }
+/* clang-format on */
 
 #endif

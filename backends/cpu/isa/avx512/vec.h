@@ -5,6 +5,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+/* clang-format off */
 enum { VL = 16 };
 typedef __m512 vf;
 typedef __m512i vi;
@@ -75,5 +76,6 @@ static inline vi vi_byte(vi a, unsigned j) { return _mm512_srai_epi32(_mm512_sll
 static inline vi vi_even(vi a) { return _mm512_srai_epi16(_mm512_slli_epi16(a, 8), 8); }
 static inline vi vi_odd(vi a) { return _mm512_srai_epi16(a, 8); }
 static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, _mm512_madd_epi16(a, b)); }
+/* clang-format on */
 
 #endif

@@ -41,13 +41,13 @@ static inline void float_row(tl_dtype type, float *y, int64_t y_stride, const ch
         y[c * y_stride] = tl_fold16(lane[c]);
 }
 
-#define FLOAT_DOT(name, type)                                                                                                              \
-    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,      \
-                              int n_cols, int64_t k) {                                                                                     \
-        for (int r = 0; r < n_rows; r++)                                                                                                   \
-            for (int c = 0; c < n_cols; c += COLUMNS)                                                                                      \
-                float_row(type, y + c * y_stride + r, y_stride, (const char *)w + (size_t)r * w_stride,                                    \
-                          (const char *)x + (size_t)c * x_stride, x_stride, n_cols - c < COLUMNS ? n_cols - c : COLUMNS, k);               \
+#define FLOAT_DOT(name, type)                                                                                                         \
+    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
+                              int n_cols, int64_t k) {                                                                                \
+        for (int r = 0; r < n_rows; r++)                                                                                              \
+            for (int c = 0; c < n_cols; c += COLUMNS)                                                                                 \
+                float_row(type, y + c * y_stride + r, y_stride, (const char *)w + (size_t)r * w_stride,                               \
+                          (const char *)x + (size_t)c * x_stride, x_stride, n_cols - c < COLUMNS ? n_cols - c : COLUMNS, k);          \
     }
 
 FLOAT_DOT(f32, TL_F32)
@@ -112,8 +112,8 @@ static inline void add_block(int block, float *y, int64_t y_stride, const tl_int
         block256(y, y_stride, w, min, x, x_stride, n_cols, b);
 }
 
-static inline void dot_rows(tl_dtype type, float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
-                            int n_cols, int64_t k) {
+static inline void dot_rows(tl_dtype type, float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x,
+                            size_t x_stride, int n_cols, int64_t k) {
     const tl_dtype_info *info = tl_dtype_get(type);
     tl_unpack_fn unpack = tl_unpack_of(type);
     bool min = info->kind == TL_KIND_SCALE_MIN || info->kind == TL_KIND_SUPER_MIN;
@@ -130,10 +130,10 @@ static inline void dot_rows(tl_dtype type, float *y, int64_t y_stride, const voi
     }
 }
 
-#define QUANT_DOT(name, type)                                                                                                              \
-    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,       \
-                              int n_cols, int64_t k) {                                                                                     \
-        dot_rows(type, y, y_stride, w, w_stride, n_rows, x, x_stride, n_cols, k);                                                          \
+#define QUANT_DOT(name, type)                                                                                                         \
+    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
+                              int n_cols, int64_t k) {                                                                                \
+        dot_rows(type, y, y_stride, w, w_stride, n_rows, x, x_stride, n_cols, k);                                                     \
     }
 
 QUANT_DOT(q4_0, TL_Q4_0)
@@ -158,7 +158,8 @@ static inline void gather(const uint8_t *packed, int lane, int block_bytes, int 
         memcpy(block + (head_at == 0 ? head : 0) + 4 * g, packed + (g * TL_PANEL + lane) * 4, 4);
 }
 
-static inline void panel_rows(tl_dtype type, float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) {
+static inline void panel_rows(tl_dtype type, float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols,
+                              int64_t k) {
     const tl_dtype_info *info = tl_dtype_get(type);
     tl_unpack_fn unpack = tl_unpack_of(type);
     bool min = info->kind == TL_KIND_SCALE_MIN || info->kind == TL_KIND_SUPER_MIN;
@@ -178,9 +179,9 @@ static inline void panel_rows(tl_dtype type, float *y, int64_t y_stride, const v
         }
 }
 
-#define PANEL(name, type)                                                                                                                  \
-    void tl_scalar_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) {    \
-        panel_rows(type, y, y_stride, panel, x, x_stride, n_cols, k);                                                                      \
+#define PANEL(name, type)                                                                                                               \
+    void tl_scalar_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        panel_rows(type, y, y_stride, panel, x, x_stride, n_cols, k);                                                                   \
     }
 
 PANEL(q4_0, TL_Q4_0)

@@ -5,12 +5,12 @@
 #include "backends/cpu/isa/scalar/scalar.h"
 #include "tensor/math.h"
 
-#define UNARY(name, expr)                                                                                                                  \
-    void tl_scalar_##name(float *y, const float *x, int64_t n) {                                                                           \
-        for (int64_t i = 0; i < n; i++) {                                                                                                  \
-            float v = x[i];                                                                                                                \
-            y[i] = (expr);                                                                                                                 \
-        }                                                                                                                                  \
+#define UNARY(name, expr)                                        \
+    void tl_scalar_##name(float *y, const float *x, int64_t n) { \
+        for (int64_t i = 0; i < n; i++) {                        \
+            float v = x[i];                                      \
+            y[i] = (expr);                                       \
+        }                                                        \
     }
 
 UNARY(round_x13, tl_x13(v))
@@ -29,12 +29,12 @@ UNARY(silu, tl_siluf(v))
 UNARY(gelu, tl_gelu_tanhf(v))
 UNARY(gelu_erf, tl_gelu_erff(v))
 
-#define BINARY(name, expr)                                                                                                                 \
-    void tl_scalar_##name(float *y, const float *x, const float *z, int64_t n) {                                                           \
-        for (int64_t i = 0; i < n; i++) {                                                                                                  \
-            float a = x[i], b = z[i];                                                                                                      \
-            y[i] = (expr);                                                                                                                 \
-        }                                                                                                                                  \
+#define BINARY(name, expr)                                                       \
+    void tl_scalar_##name(float *y, const float *x, const float *z, int64_t n) { \
+        for (int64_t i = 0; i < n; i++) {                                        \
+            float a = x[i], b = z[i];                                            \
+            y[i] = (expr);                                                       \
+        }                                                                        \
     }
 
 BINARY(add, a + b)
