@@ -4,8 +4,24 @@
 #include <math.h>
 
 #include "models/arch.h"
+#include "models/gguf.h"
 
-enum { TOKEN_EMBD, OUTPUT_NORM, OUTPUT, ROPE_FREQS, ATTN_NORM, ATTN_Q, ATTN_K, ATTN_V, ATTN_OUTPUT, FFN_NORM, FFN_GATE, FFN_UP, FFN_DOWN, N_WEIGHTS };
+enum {
+    TOKEN_EMBD,
+    OUTPUT_NORM,
+    OUTPUT,
+    ROPE_FREQS,
+    ATTN_NORM,
+    ATTN_Q,
+    ATTN_K,
+    ATTN_V,
+    ATTN_OUTPUT,
+    FFN_NORM,
+    FFN_GATE,
+    FFN_UP,
+    FFN_DOWN,
+    N_WEIGHTS
+};
 
 static const tl_weight_row weights[N_WEIGHTS] = {
     [TOKEN_EMBD] = {"token_embd", {DIM_VOCAB, DIM_EMBD}, .uses = TL_USE_EMBED},
@@ -30,8 +46,8 @@ static tl_status hparams(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
     if (s)
         return s;
     if (experts > 0)
-        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: llama.expert_count is %lld; a mixture of experts is not supported yet", tl_gguf_path(g),
-                       (long long)experts);
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: llama.expert_count is %lld; a mixture of experts is not supported yet",
+                       tl_gguf_label(g), (long long)experts);
     return TL_OK;
 }
 
@@ -50,18 +66,18 @@ static tl_tensor *attention(tl_build *b, int i, tl_tensor *x) {
     tl_tensor *k = tl_heads(b, tl_apply(b, ATTN_K, i, x), hp->n_head_kv, hp->head_dim);
     tl_tensor *v = tl_heads(b, tl_apply(b, ATTN_V, i, x), hp->n_head_kv, hp->head_dim_v);
     tl_tensor *angles = tl_angles(b);
-    q = tl_rope(b->g, q, angles, TL_ROPE_INTERLEAVED);
-    k = tl_rope(b->g, k, angles, TL_ROPE_INTERLEAVED);
+    q = tl_name(b->g, tl_rope(b->g, q, angles, TL_ROPE_INTERLEAVED), "blk.%d.rope_q", i);
+    k = tl_name(b->g, tl_rope(b->g, k, angles, TL_ROPE_INTERLEAVED), "blk.%d.rope_k", i);
     return tl_apply(b, ATTN_OUTPUT, i, tl_attend(b, i, q, k, v, (float)(1.0 / sqrt((double)hp->head_dim))));
 }
 
 static tl_tensor *feed_forward(tl_build *b, int i, tl_tensor *x) {
     tl_tensor *gate = tl_apply(b, FFN_GATE, i, x), *up = tl_apply(b, FFN_UP, i, x);
-    return tl_apply(b, FFN_DOWN, i, tl_swiglu(b->g, gate, up));
+    return tl_apply(b, FFN_DOWN, i, tl_name(b->g, tl_swiglu(b->g, gate, up), "blk.%d.swiglu", i));
 }
 
 static tl_tensor *layer(tl_build *b, int i, tl_tensor *x) {
-    x = tl_add(b->g, x, attention(b, i, tl_norm(b, ATTN_NORM, i, x)));
+    x = tl_name(b->g, tl_add(b->g, x, attention(b, i, tl_norm(b, ATTN_NORM, i, x))), "blk.%d.attn_out", i);
     return tl_add(b->g, x, feed_forward(b, i, tl_norm(b, FFN_NORM, i, x)));
 }
 

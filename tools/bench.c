@@ -19,8 +19,8 @@ typedef struct Lists {
 static int read_list(const Settings *s, const char *name, const char *text, const char *usual, int64_t lo, int64_t hi, IntList *list) {
     if (parse_int_list(text ? text : usual, lo, hi, list))
         return 0;
-    return say_usage(s, "%s: '%.60s' is not a list of numbers from %lld to %lld: 1,2,4 or 128-512+128 or 1-8*2, %d values at most", name, text,
-                     (long long)lo, (long long)hi, LIST_MAX);
+    return say_usage(s, "%s: '%.60s' is not a list of numbers from %lld to %lld: 1,2,4 or 128-512+128 or 1-8*2, %d values at most", name,
+                     text, (long long)lo, (long long)hi, LIST_MAX);
 }
 
 /* "f16,f32" */
@@ -56,6 +56,16 @@ static int read_lists(const Settings *s, Lists *l) {
     if (s->list_type_v && !s->list_type_k)
         return read_types(s, "-ctv", s->list_type_v, l);
     return read_types(s, "-ctk", s->list_type_k ? s->list_type_k : "f16", l);
+}
+
+/* Is there a test at all? */
+static bool any_test(const Lists *l) {
+    bool any = l->pairs.n > 0;
+    for (int i = 0; i < l->prompt.n; i++)
+        any = any || l->prompt.v[i] > 0;
+    for (int i = 0; i < l->gen.n; i++)
+        any = any || l->gen.v[i] > 0;
+    return any;
 }
 
 static int run_test(Engine *e, BenchPrinter *p, BenchTest test) {
@@ -100,7 +110,9 @@ static int run_combinations(Engine *e, BenchPrinter *p, const Lists *l) {
         for (int u = 0; u < l->ubatch.n && code == 0; u++)
             for (int k = 0; k < l->n_types && code == 0; k++)
                 for (int d = 0; d < l->depth.n && code == 0; d++)
-                    code = run_tests(e, p, l, (BenchTest){.n_depth = l->depth.v[d], .n_batch = l->batch.v[b], .n_ubatch = l->ubatch.v[u], .kv = l->types[k]});
+                    code = run_tests(
+                        e, p, l,
+                        (BenchTest){.n_depth = l->depth.v[d], .n_batch = l->batch.v[b], .n_ubatch = l->ubatch.v[u], .kv = l->types[k]});
     return code;
 }
 
@@ -142,5 +154,7 @@ int command_bench(int argc, char **argv) {
         s.format = s.json ? "json" : "md";
     if ((code = read_lists(&s, &lists)) || (code = model_path(&s, &path)))
         return code;
+    if (!any_test(&lists))
+        return say_usage(&s, "nothing to measure: -p, -n and -pg name no test");
     return bench(&s, &lists);
 }

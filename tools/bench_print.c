@@ -1,5 +1,6 @@
 /* bench_print.c: results of `llama bench` as markdown, CSV, JSON and JSON lines. Columns and field names are llama-bench's, so that
  * scripts for it work; gb_s, gop_s, peak_rss and ttft_ms come on top. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,8 +8,18 @@
 #include "tools/term.h"
 
 enum { FIELDS = 40 };
-typedef struct Field { const char *name; enum { TEXT, WHOLE, REAL } kind; const char *text; int64_t whole; double real; } Field;
-typedef struct Fields { Field f[FIELDS]; int n; char commit[32], cpu[160], backend[160]; } Fields;
+typedef struct Field {
+    const char *name;
+    enum { TEXT, WHOLE, REAL } kind;
+    const char *text;
+    int64_t whole;
+    double real;
+} Field;
+typedef struct Fields {
+    Field f[FIELDS];
+    int n;
+    char commit[32], cpu[160], backend[160];
+} Fields;
 
 static void add_text(Fields *fields, const char *name, const char *text) {
     fields->f[fields->n++] = (Field){name, TEXT, text, 0, 0};
@@ -36,6 +47,7 @@ static void backend_name(const Engine *e, char *text, size_t n) {
 static void collect(Fields *f, const Engine *e, const Settings *s, const BenchResult *r) {
     const BenchTest *t = &r->test;
     double seconds = bench_mean(r->samples, r->n);
+    bool measured = r->bytes > 0 && seconds > 0;
     f->n = 0;
     snprintf(f->commit, sizeof f->commit, "tally-%s", tl_version());
     backend_name(e, f->backend, sizeof f->backend);
@@ -60,8 +72,8 @@ static void collect(Fields *f, const Engine *e, const Settings *s, const BenchRe
     add_whole(f, "stddev_ns", (int64_t)(bench_deviation(r->samples, r->n) * 1e9 + 0.5));
     add_real(f, "avg_ts", bench_mean(r->rates, r->n));
     add_real(f, "stddev_ts", bench_deviation(r->rates, r->n));
-    add_real(f, "gb_s", seconds > 0 ? r->bytes / seconds * 1e-9 : 0);
-    add_real(f, "gop_s", seconds > 0 ? r->ops / seconds * 1e-9 : 0);
+    add_real(f, "gb_s", measured ? r->bytes / seconds * 1e-9 : NAN);
+    add_real(f, "gop_s", measured ? r->ops / seconds * 1e-9 : NAN);
     add_whole(f, "peak_rss", (int64_t)term_peak_memory());
     add_real(f, "ttft_ms", r->first_seconds * 1e3);
 }
@@ -101,7 +113,7 @@ static void print_csv(const Fields *fields, bool head) {
         fputs(i ? ",\"" : "\"", stdout);
         if (f->kind == WHOLE)
             printf("%lld", (long long)f->whole);
-        else if (f->kind == REAL)
+        else if (f->kind == REAL && isfinite(f->real))
             fputs(tl_number_print(f->real, 9, number), stdout);
         for (const char *p = f->text; p && *p; p++)
             fputs(*p == '"' ? "\"\"" : (char[]){*p, 0}, stdout);
@@ -112,7 +124,7 @@ static void print_csv(const Fields *fields, bool head) {
 
 /* ---- markdown ---- */
 
-enum { MODEL = 24, SIZE = 10, BACKEND = 18, SMALL = 8, TEST = 20, RATE = 20, OURS = 9 };
+enum { MODEL = 24, SIZE = 11, BACKEND = 18, SMALL = 8, TEST = 20, RATE = 20, OURS = 9 };
 
 /* A cell, flush right but for a negative width, and a rule in place of the text where it is NULL. */
 static void cell(int width, const char *text) {

@@ -6,8 +6,15 @@
 
 enum { BY_OP, BY_LAYER, BY_ROLE, GROUPINGS };
 
-typedef struct Group { char name[64]; long order; ProfileSum sum; } Group;
-typedef struct Grouping { Group *group; int n; } Grouping;
+typedef struct Group {
+    char name[64];
+    long order;
+    ProfileSum sum;
+} Group;
+typedef struct Grouping {
+    Group *group;
+    int n;
+} Grouping;
 
 static void add(ProfileSum *sum, const tl_plan_profile_row *row) {
     sum->seconds += row->seconds;
@@ -24,22 +31,26 @@ ProfileSum profile_sum(const tl_plan *p) {
     return sum;
 }
 
-/* The layer of a node (-1: none) and the rest of its name. */
-static long layer_of(const char *node, const char **role) {
+/* The layer of a node (-1: none) and its role: 3 and "attn_q" of "blk.3.attn_q", 3 and "cache.k" of "cache.3.k". */
+static long layer_of(const char *node, char *role, size_t n) {
     char *end;
-    *role = node;
-    if (strncmp(node, "blk.", 4) != 0 || node[4] < '0' || node[4] > '9')
+    size_t head = strcspn(node, ".");
+    snprintf(role, n, "%s", node);
+    if (node[head] == 0 || node[head + 1] < '0' || node[head + 1] > '9')
         return -1;
-    long layer = strtol(node + 4, &end, 10);
+    long layer = strtol(node + head + 1, &end, 10);
     if (*end != '.')
         return -1;
-    *role = end + 1;
+    if (head == 3 && strncmp(node, "blk", 3) == 0)
+        snprintf(role, n, "%s", end + 1);
+    else
+        snprintf(role, n, "%.*s.%s", (int)head, node, end + 1);
     return layer;
 }
 
 static void key_of(int by, const tl_plan_profile_row *row, Group *key) {
-    const char *role;
-    long layer = layer_of(row->node, &role);
+    char role[64];
+    long layer = layer_of(row->node, role, sizeof role);
     memset(key, 0, sizeof *key);
     if (by == BY_OP) {
         snprintf(key->name, sizeof key->name, "%s %s", row->op, row->kernel);

@@ -24,7 +24,11 @@ static void json_newline(Json *j, int depth) {
 
 /* Length of the UTF-8 character at s; 0 where there is none. */
 static size_t character(const unsigned char *s, size_t n) {
-    size_t length = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
+    size_t length = s[0] < 0x80                   ? 1
+                    : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
+                    : s[0] >= 0xE0 && s[0] < 0xF0 ? 3
+                    : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
+                                                  : 0;
     if (length == 0 || length > n)
         return 0;
     for (size_t i = 1; i < length; i++)
@@ -250,25 +254,21 @@ void print_escaped(FILE *file, const char *text, size_t n) {
 
 /* ---- stdout ---- */
 
-static int out_error;
-
 void out_setup(void) {
     setvbuf(stdout, NULL, _IOLBF, 1 << 16);
 }
 
 bool out_write(const char *text, size_t n) {
-    errno = 0;
-    bool good = fwrite(text, 1, n, stdout) == n && (!term_is_tty(TERM_STDOUT) || fflush(stdout) == 0);
-    if ((!good || ferror(stdout)) && !out_error)
-        out_error = errno ? errno : EIO;
-    return !out_error;
+    fwrite(text, 1, n, stdout);
+    if (term_is_tty(TERM_STDOUT))
+        fflush(stdout);
+    return !ferror(stdout);
 }
 
 int out_finish(int code) {
     errno = 0;
-    if (fflush(stdout) != 0 && !out_error)
-        out_error = errno ? errno : EIO;
-    if (out_error && out_error != EPIPE && code == EXIT_DONE)
-        return say_error(EXIT_RUN, "stdout: %s", strerror(out_error));
-    return code;
+    bool good = fflush(stdout) == 0 && !ferror(stdout);
+    if (good || term_pipe_closed() || code != EXIT_DONE)
+        return code;
+    return say_error(EXIT_RUN, "stdout: %s", errno ? strerror(errno) : "not all of the output could be written; is the disk full?");
 }

@@ -54,13 +54,24 @@ static void handle_interrupt(int signal_number) {
     errno = saved;
 }
 
+static volatile sig_atomic_t pipe_closed;
+
+static void handle_pipe(int signal_number) {
+    (void)signal_number;
+    pipe_closed = 1;
+}
+
+bool term_pipe_closed(void) {
+    return pipe_closed != 0;
+}
+
 void term_catch_signals(void) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);
     action.sa_handler = handle_interrupt; /* without SA_RESTART: reading a line ends too */
     sigaction(SIGINT, &action, NULL);
-    action.sa_handler = SIG_IGN;
+    action.sa_handler = handle_pipe;
     sigaction(SIGPIPE, &action, NULL);
 }
 

@@ -24,6 +24,8 @@ void term_catch_signals(void);
 /* How often Ctrl-C was pressed since the last reset. */
 int term_interrupts(void);
 void term_reset_interrupts(void);
+/* Has the reader of a pipe gone away? */
+bool term_pipe_closed(void);
 /* The handler calls fn(arg) (NULL: nothing): something that may be called from a signal handler. */
 void term_on_interrupt(void (*fn)(void *), void *arg);
 
@@ -34,10 +36,10 @@ char *term_read_line(bool *failed);
 void term_progress(const char *what, double fraction);
 void term_progress_clear(void);
 
-double term_now(void);                  /* seconds, monotonic */
-void term_utc(char text[24]);           /* "2024-05-01T12:00:00Z" */
-uint64_t term_peak_memory(void);        /* bytes that this process had in memory at most */
-uint64_t term_total_memory(void);       /* bytes of RAM; 0: unknown */
+double term_now(void);                                 /* seconds, monotonic */
+void term_utc(char text[24]);                          /* "2024-05-01T12:00:00Z" */
+uint64_t term_peak_memory(void);                       /* bytes that this process had in memory at most */
+uint64_t term_total_memory(void);                      /* bytes of RAM; 0: unknown */
 const char *term_cpu_name(char *buffer, size_t bytes); /* the processor's name; "" where unknown */
 
 #endif

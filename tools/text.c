@@ -78,6 +78,7 @@ int text_prompt(const Settings *s, bool pipe_too, tl_text *out, bool *found) {
     }
     int code = text_read(path, out);
     if (code == 0 && out->n > 0 && out->data[out->n - 1] == '\n')
-        out->data[--out->n] = 0; /* the newline that editors add */
+        out->data[--out->n] = 0;                     /* the newline that editors add */
+    *found = out->n > 0 || s->file || s->from_stdin; /* an empty pipe that nobody asked for is no prompt */
     return code;
 }
