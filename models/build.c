@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/gguf.h"
 #include "tensor/platform.h"
 
 tl_weight tl_weight_of(const tl_build *b, int row, int i) {
@@ -79,7 +80,7 @@ tl_status tl_build_graph(tl_build *b, const tl_build_limits *limits, tl_tensor *
         x = tl_name(g, arch->layer(b, i, x), "blk.%d.out", i);
     *logits = tl_output(g, tl_name(g, arch->head(b, tl_gather(g, x, b->take)), "logits"));
     const tl_error *failed = tl_graph_error(g);
-    return failed ? tl_fail(err, failed->status, "%s: %s", tl_gguf_path(b->model->gguf), failed->message) : TL_OK;
+    return failed ? tl_fail(err, failed->status, "%s: %s", tl_gguf_label(b->model->gguf), failed->message) : TL_OK;
 }
 
 tl_rope_config tl_model_rope(const tl_model *m) {

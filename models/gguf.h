@@ -90,6 +90,10 @@ struct tl_gguf {
     char label[132];        /* the path, cut in front, for messages */
 };
 
+/* What messages call the file: its path, cut in front where it is long, or "GGUF data". */
+static inline const char *tl_gguf_label(const tl_gguf *g) {
+    return g->label;
+}
 /* An object without a table for a file of file_bytes bytes. path NULL: none. */
 tl_status tl_gguf_new(tl_gguf **out, const char *path, uint64_t file_bytes, tl_error *err);
 /* Reads the table of g from the first n bytes of its file, which g borrows from then on. TL_MORE: *want, and nothing was allocated. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "models/arch.h"
+#include "models/gguf.h"
 
 /* "ARCH.suffix" */
 static const char *key(const tl_hparams *hp, const char *suffix, char buf[96]) {
@@ -24,7 +25,7 @@ static tl_status get_float(const tl_gguf *g, const tl_hparams *hp, const char *s
     char buf[96], a[32], b[32], c[32];
     tl_status s = tl_gguf_get_float(g, key(hp, suffix, buf), required, out, err);
     if (!s && !(*out >= lo && *out <= hi))
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s is %s, not %s to %s", tl_gguf_path(g), buf, tl_number_print(*out, 9, a), tl_number_print(lo, 9, b),
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s is %s, not %s to %s", tl_gguf_label(g), buf, tl_number_print(*out, 9, a), tl_number_print(lo, 9, b),
                        tl_number_print(hi, 9, c));
     return s;
 }
@@ -52,14 +53,14 @@ static tl_status read_rope(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
     else if (type.n == 4 && memcmp(type.data, "yarn", 4) == 0)
         hp->rope_scaling = TL_ROPE_YARN;
     else
-        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: %s is '%.*s'; this build knows none, linear, yarn", tl_gguf_path(g), buf,
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: %s is '%.*s'; this build knows none, linear, yarn", tl_gguf_label(g), buf,
                        (int)(type.n < 40 ? type.n : 40), type.data);
     if (hp->rope_scaling == TL_ROPE_NONE && old > 1) {
         hp->rope_scaling = TL_ROPE_LINEAR;
         hp->rope_factor = old;
     }
     if (hp->rope_scaling != TL_ROPE_NONE && !(hp->rope_factor > 0))
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s.rope.scaling.factor must be above 0", tl_gguf_path(g), hp->arch);
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s.rope.scaling.factor must be above 0", tl_gguf_label(g), hp->arch);
     return TL_OK;
 }
 
@@ -70,22 +71,22 @@ static tl_status read_heads(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
     hp->n_head_kv = hp->n_head;
     hp->head_dim = hp->n_embd / hp->n_head;
     if ((s = get_int(g, hp, "attention.head_count_kv", false, 1, 4096, &hp->n_head_kv, err)) ||
-        (s = get_int(g, hp, "attention.key_length", false, 1, 4096, &hp->head_dim, err)))
+        (s = get_int(g, hp, "attention.key_length", false, 2, 4096, &hp->head_dim, err)))
         return s;
     hp->head_dim_v = hp->head_dim;
     if ((s = get_int(g, hp, "attention.value_length", false, 1, 4096, &hp->head_dim_v, err)))
         return s;
     if (hp->head_dim < 2)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %d heads leave no dims of %s.embedding_length %d", tl_gguf_path(g), (int)hp->n_head, hp->arch,
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %d heads leave no dims of %s.embedding_length %d", tl_gguf_label(g), (int)hp->n_head, hp->arch,
                        (int)hp->n_embd);
     if (hp->n_head % hp->n_head_kv)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s.attention.head_count %d is no multiple of head_count_kv %d", tl_gguf_path(g), hp->arch,
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s.attention.head_count %d is no multiple of head_count_kv %d", tl_gguf_label(g), hp->arch,
                        (int)hp->n_head, (int)hp->n_head_kv);
     hp->rope_dims = hp->head_dim;
     if ((s = get_int(g, hp, "rope.dimension_count", false, 2, hp->head_dim, &hp->rope_dims, err)))
         return s;
     if (hp->rope_dims % 2)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s.rope.dimension_count %d is odd", tl_gguf_path(g), hp->arch, (int)hp->rope_dims);
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s.rope.dimension_count %d is odd", tl_gguf_label(g), hp->arch, (int)hp->rope_dims);
     return TL_OK;
 }
 
@@ -97,7 +98,7 @@ tl_status tl_hparams_read(const tl_gguf *g, tl_hparams *hp, const tl_arch **arch
         return s;
     *arch = tl_arch_find(name.data, name.n);
     if (!*arch)
-        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: general.architecture is '%.*s'; this build knows %s", tl_gguf_path(g),
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: general.architecture is '%.*s'; this build knows %s", tl_gguf_label(g),
                        (int)(name.n < 40 ? name.n : 40), name.data, tl_model_archs());
     memcpy(hp->arch, (*arch)->name, strlen((*arch)->name) + 1);
     double eps = 1e-5;
@@ -110,9 +111,9 @@ tl_status tl_hparams_read(const tl_gguf *g, tl_hparams *hp, const tl_arch **arch
     hp->norm_eps = (float)eps;
     const tl_gguf_tensor *table = tl_gguf_tensor_find(g, "token_embd.weight");
     if (!table)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' is missing", tl_gguf_path(g));
+        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' is missing", tl_gguf_label(g));
     if (table->shape[0] > INT32_MAX)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' has %lld rows, more than %d", tl_gguf_path(g), (long long)table->shape[0],
+        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' has %lld rows, more than %d", tl_gguf_label(g), (long long)table->shape[0],
                        INT32_MAX);
     hp->n_vocab = (int32_t)table->shape[0];
     hp->tied = !tl_gguf_tensor_find(g, "output.weight");

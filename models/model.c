@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/gguf.h"
 #include "models/hparams.h"
 #include "models/model_internal.h"
 #include "tensor/platform.h"
@@ -60,7 +61,7 @@ static void describe(tl_model *m) {
 static tl_status check_vocab(const tl_model *m, tl_error *err) {
     int32_t tokens = tl_tokenizer_size(m->tokenizer);
     if (m->hp.n_vocab < tokens)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: the vocabulary has %d tokens, but 'token_embd.weight' %d rows", tl_gguf_path(m->gguf), (int)tokens,
+        return tl_fail(err, TL_ERR_FORMAT, "%s: the vocabulary has %d tokens, but 'token_embd.weight' %d rows", tl_gguf_label(m->gguf), (int)tokens,
                        (int)m->hp.n_vocab);
     return TL_OK;
 }
@@ -70,7 +71,7 @@ static tl_status open_parts(tl_model *m, tl_error *err) {
     if (s || m->options.vocab_only)
         return s;
     if (tl_gguf_tensors(m->gguf) == 0)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: the file holds a vocabulary but no weights", tl_gguf_path(m->gguf));
+        return tl_fail(err, TL_ERR_FORMAT, "%s: the file holds a vocabulary but no weights", tl_gguf_label(m->gguf));
     if ((s = tl_hparams_read(m->gguf, &m->hp, &m->arch, err)))
         return s;
     if (m->tokenizer && (s = check_vocab(m, err)))

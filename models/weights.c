@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/gguf.h"
 #include "models/hparams.h"
 #include "models/model_internal.h"
 #include "tensor/platform.h"
@@ -33,7 +34,7 @@ static tl_status want(tl_model *m, const tl_gguf_tensor *info, unsigned uses, bo
         }
     if (info->dtype == TL_N_DTYPES)
         return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tensor '%s' is %s, which this build cannot decode; convert the model to another type",
-                       tl_gguf_path(m->gguf), info->name, tl_gguf_type_name(info->type));
+                       tl_gguf_label(m->gguf), info->name, tl_gguf_type_name(info->type));
     m->slots[m->n_slots++] = (model_slot){.info = info, .uses = uses};
     return TL_OK;
 }
@@ -50,16 +51,16 @@ static tl_status check_shape(const tl_model *m, const tl_weight_row *row, const 
     }
     if (same)
         return TL_OK;
-    return tl_fail(err, TL_ERR_FORMAT, "%s: tensor '%s' is [%s], the metadata asks for [%s]", tl_gguf_path(m->gguf), t->name, found, expected);
+    return tl_fail(err, TL_ERR_FORMAT, "%s: tensor '%s' is [%s], the metadata asks for [%s]", tl_gguf_label(m->gguf), t->name, found, expected);
 }
 
 static tl_status check_type(const tl_model *m, const tl_gguf_tensor *t, unsigned uses, tl_error *err) {
     bool plain = uses & TL_USE_OTHER;
     if (t->dtype < TL_N_DTYPES && tl_dtype_get(t->dtype)->kind == TL_KIND_INT)
-        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tensor '%s' holds integers (%s), not weights", tl_gguf_path(m->gguf), t->name,
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tensor '%s' holds integers (%s), not weights", tl_gguf_label(m->gguf), t->name,
                        tl_dtype_get(t->dtype)->name);
     if (plain && t->dtype != TL_F32)
-        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tensor '%s' is %s; f32 is wanted here", tl_gguf_path(m->gguf), t->name,
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tensor '%s' is %s; f32 is wanted here", tl_gguf_label(m->gguf), t->name,
                        tl_gguf_type_name(t->type));
     return TL_OK;
 }
@@ -69,7 +70,7 @@ static tl_status find(tl_model *m, const tl_weight_row *row, const char *name, i
                       const tl_gguf_tensor **out, tl_error *err) {
     *out = tl_gguf_tensor_find(m->gguf, name);
     if (!*out)
-        return optional ? TL_OK : tl_fail(err, TL_ERR_FORMAT, "%s: tensor '%s' is missing", tl_gguf_path(m->gguf), name);
+        return optional ? TL_OK : tl_fail(err, TL_ERR_FORMAT, "%s: tensor '%s' is missing", tl_gguf_label(m->gguf), name);
     tl_status s = check_shape(m, row, *out, rank, err);
     if (!s)
         s = check_type(m, *out, uses, err);
@@ -158,7 +159,7 @@ tl_status tl_weights_resolve(tl_model *m, tl_error *err) {
     named *names = tl_alloc(n * sizeof *names);
     m->weights = tl_alloc(n * sizeof *m->weights);
     m->slots = tl_alloc(n * 2 * sizeof *m->slots);
-    tl_status s = names && m->weights && m->slots ? TL_OK : tl_fail(err, TL_ERR_MEMORY, "%s: out of memory for %lld weights", tl_gguf_path(m->gguf), (long long)n);
+    tl_status s = names && m->weights && m->slots ? TL_OK : tl_fail(err, TL_ERR_MEMORY, "%s: out of memory for %lld weights", tl_gguf_label(m->gguf), (long long)n);
     for (int r = 0; r < rows && !s; r++)
         for (int l = 0; l < (per_layer(m->arch->weights[r].pattern) ? layers : 1) && !s; l++)
             s = resolve_row(m, &m->arch->weights[r], l, &names[(size_t)r * (size_t)layers + (size_t)l], err);
@@ -186,7 +187,7 @@ static tl_status check_values(const tl_model *m, const model_slot *slot, uint64_
         tl_status s = tl_decode(slot->info->dtype, (const char *)bytes + i, values, count, err);
         for (int64_t k = 0; k < count && !s; k++)
             if (values[k] - values[k] != 0)
-                return tl_fail(err, TL_ERR_FORMAT, "%s: tensor '%s' holds a NaN or infinite value at element %lld", tl_gguf_path(m->gguf),
+                return tl_fail(err, TL_ERR_FORMAT, "%s: tensor '%s' holds a NaN or infinite value at element %lld", tl_gguf_label(m->gguf),
                                slot->info->name, (long long)((at + i) / (size_t)d->block_bytes * (size_t)d->block) + (long long)k);
         if (s)
             return s;
@@ -225,7 +226,7 @@ static tl_status accept(tl_model *m, model_slot *slot, const unsigned char *byte
     }
     size_t row = row_bytes(slot), batch = row * STAGING_ROWS, all = (size_t)slot->info->bytes;
     if (!m->staging && !(m->staging = tl_alloc(batch)))
-        return tl_fail(err, TL_ERR_MEMORY, "%s: out of memory while packing '%s'", tl_gguf_path(m->gguf), slot->info->name);
+        return tl_fail(err, TL_ERR_MEMORY, "%s: out of memory while packing '%s'", tl_gguf_label(m->gguf), slot->info->name);
     while (n > 0) {
         size_t held = (size_t)slot->have - (size_t)slot->rows * row, part = batch - held < n ? batch - held : n;
         memcpy(m->staging + held, bytes, part);
@@ -259,7 +260,7 @@ tl_status tl_weights_feed(tl_model *m, uint64_t offset, const void *bytes, size_
             continue;
         uint64_t next = i->offset + slot->have;
         if (offset > next)
-            return tl_fail(err, TL_ERR_USAGE, "%s: bytes from offset %llu arrived, but '%s' waits for offset %llu", tl_gguf_path(m->gguf),
+            return tl_fail(err, TL_ERR_USAGE, "%s: bytes from offset %llu arrived, but '%s' waits for offset %llu", tl_gguf_label(m->gguf),
                            (unsigned long long)offset, i->name, (unsigned long long)next);
         if (offset + n <= next)
             return TL_MORE;
@@ -346,7 +347,7 @@ tl_status tl_weights_load(tl_model *m, tl_error *err) {
         model_slot *slot = &m->slots[i];
         size_t block = (size_t)tl_dtype_get(slot->info->dtype)->block_bytes, most = PIECE / block * block;
         if (!piece && !tl_gguf_tensor_data(m->gguf, slot->info) && !(piece = tl_alloc(PIECE)))
-            s = tl_fail(err, TL_ERR_MEMORY, "%s: out of memory for reading", tl_gguf_path(m->gguf));
+            s = tl_fail(err, TL_ERR_MEMORY, "%s: out of memory for reading", tl_gguf_label(m->gguf));
         if (!s && slot->have == slot->info->bytes && !m->options.check_tensors)
             s = progress(m, slot->info->bytes, err);
         else if (!s)
