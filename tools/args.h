@@ -8,28 +8,31 @@
 #include <stdint.h>
 
 typedef enum OptionKind {
-    OPTION_SET,      /* a bool becomes true */
-    OPTION_CLEAR,    /* a bool becomes false */
-    OPTION_INT,      /* an int64_t, lo .. hi */
-    OPTION_FLOAT,    /* a double, lo .. hi */
-    OPTION_TEXT,     /* a const char * */
-    OPTION_CHOICE,   /* a const char *, one of `choices` */
-    OPTION_MAYBE,    /* the same, and the word may be missing, which gives ""; a next argument that is none of the words is not taken */
-    OPTION_EQUALS,   /* the same, and only --name=word gives a word */
-    OPTION_LIST,     /* a TextList; may be given again and again */
-    OPTION_IGNORED,  /* accepted without effect; takes a value where `value` is set */
-    OPTION_RESERVED  /* the name of something that is not there yet: an error that says so */
+    OPTION_SET,     /* a bool becomes true */
+    OPTION_CLEAR,   /* a bool becomes false */
+    OPTION_INT,     /* an int64_t, lo .. hi */
+    OPTION_FLOAT,   /* a double, lo .. hi */
+    OPTION_TEXT,    /* a const char * */
+    OPTION_CHOICE,  /* a const char *, one of `choices` */
+    OPTION_MAYBE,   /* the same, and the word may be missing, which gives ""; a next argument that is none of the words is not taken */
+    OPTION_EQUALS,  /* the same, and only --name=word gives a word */
+    OPTION_LIST,    /* a TextList; may be given again and again */
+    OPTION_IGNORED, /* accepted without effect; takes a value where `value` is set */
+    OPTION_RESERVED /* the name of something that is not there yet: an error that says so */
 } OptionKind;
 
 enum { TEXT_LIST_MAX = 64 };
-typedef struct TextList { const char *text[TEXT_LIST_MAX]; int n; } TextList;
+typedef struct TextList {
+    const char *text[TEXT_LIST_MAX];
+    int n;
+} TextList;
 
 typedef struct Option {
-    unsigned commands;   /* mask of the commands that take it */
-    const char *names;   /* "-m --model": short names first, aliases last */
-    const char *value;   /* what stands for the value in help texts: "FILE"; NULL for none */
+    unsigned commands; /* mask of the commands that take it */
+    const char *names; /* "-m --model": short names first, aliases last */
+    const char *value; /* what stands for the value in help texts: "FILE"; NULL for none */
     OptionKind kind;
-    size_t field;        /* offset in the struct that is filled */
+    size_t field; /* offset in the struct that is filled */
     double lo, hi;
     const char *choices; /* words between blanks */
     const char *env;     /* a variable of the environment that gives the value where no argument does */
@@ -40,13 +43,13 @@ enum { OPTIONS_MAX = 160, POSITIONAL_MAX = 8 };
 typedef struct Args {
     const Option *table;
     int n_options;
-    unsigned command;               /* bit in Option.commands */
+    unsigned command; /* bit in Option.commands */
     const char *command_name;
     void *fields;
-    bool given[OPTIONS_MAX];        /* by argument or environment */
+    bool given[OPTIONS_MAX]; /* by argument or environment */
     const char *positional[POSITIONAL_MAX];
     int n_positional, most_positional;
-    char error[400];                /* why parsing failed: a sentence */
+    char error[400]; /* why parsing failed: a sentence */
 } Args;
 
 /* Reads argv[0 .. argc) into a->fields; false: a->error says why. */

@@ -6,8 +6,14 @@
 #include "tools/report.h"
 
 enum { LIST_MAX = 64 };
-typedef struct IntList { int64_t v[LIST_MAX]; int n; } IntList;
-typedef struct PairList { int64_t prompt[LIST_MAX], gen[LIST_MAX]; int n; } PairList;
+typedef struct IntList {
+    int64_t v[LIST_MAX];
+    int n;
+} IntList;
+typedef struct PairList {
+    int64_t prompt[LIST_MAX], gen[LIST_MAX];
+    int n;
+} PairList;
 
 /* "1,2,4", "128-512+128", "1-8*2", and these joined by commas, each value lo .. hi. False: malformed, or more than LIST_MAX values. */
 bool parse_int_list(const char *text, int64_t lo, int64_t hi, IntList *list);
@@ -22,11 +28,11 @@ typedef struct BenchTest {
 
 typedef struct BenchResult {
     BenchTest test;
-    double *samples;     /* seconds, [repetitions] */
-    double *rates;       /* tokens a second, the same */
-    int n;               /* of them */
+    double *samples;      /* seconds, [repetitions] */
+    double *rates;        /* tokens a second, the same */
+    int n;                /* of them */
     double first_seconds; /* until the first row of logits, on average */
-    double bytes, ops;   /* that one repetition moves and does; 0: not measured */
+    double bytes, ops;    /* that one repetition moves and does; 0: not measured */
     char time[24];
 } BenchResult;
 

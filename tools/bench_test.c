@@ -103,14 +103,7 @@ static int run_profiled(Runner *r, const Settings *s, BenchResult *result) {
     memcpy(r->expected, r->logits, (size_t)tl_model_hparams(r->engine->model)->n_vocab * sizeof *r->logits);
     if (s->plan)
         engine_print_plan(r->engine, stderr);
-    if (s->profile && strcmp(s->profile, "json") == 0) {
-        Json j = json_on(stderr, false);
-        json_open(&j, NULL, '{');
-        profile_json(tl_context_plan(r->engine->context), &j);
-        json_close(&j, '}');
-    } else if (s->profile) {
-        profile_print(tl_context_plan(r->engine->context), stderr);
-    }
+    profile_report(tl_context_plan(r->engine->context), s->profile);
     return 0;
 }
 

@@ -22,12 +22,11 @@ typedef struct Chat {
 
 enum { NEXT_QUIT = -1, NEXT_EOF = -2, NEXT_LINE = 0, NEXT_REGENERATE = 1 };
 
-static const char *const help_text =
-    "  /regen   answers the last question again\n"
-    "  /clear   forgets the conversation\n"
-    "  /exit    ends; so does Ctrl-D\n"
-    "  Ctrl-C   ends an answer; at the prompt, or twice, the program\n"
-    "  A line that ends in \\ goes on in the next.\n";
+static const char *const help_text = "  /regen   answers the last question again\n"
+                                     "  /clear   forgets the conversation\n"
+                                     "  /exit    ends; so does Ctrl-D\n"
+                                     "  Ctrl-C   ends an answer; at the prompt, or twice, the program\n"
+                                     "  A line that ends in \\ goes on in the next.\n";
 
 /* ---- one answer ---- */
 
@@ -53,7 +52,8 @@ static int answer(Chat *c) {
     }
     fflush(stdout);
     if (c->last == STOP_CONTEXT)
-        say_note("the context is full (%d tokens): /clear forgets the conversation, -c N gives a longer one", (int)tl_context_size(c->engine.context));
+        say_note("the context is full (%d tokens): /clear forgets the conversation, -c N gives a longer one",
+                 (int)tl_context_size(c->engine.context));
     if (!messages_add(&c->messages, "assistant", g->text.data ? g->text.data : "", g->text.n))
         return say_error(EXIT_MEMORY, "out of memory for the answer");
     return c->last == STOP_CLOSED ? NEXT_EOF : 0;
@@ -177,16 +177,7 @@ static void print_reports(Chat *c) {
     const Settings *s = c->settings;
     if (c->answers > 0)
         print_timings(&c->generator, &c->generator.total);
-    if (!s->profile)
-        return;
-    if (strcmp(s->profile, "json") != 0) {
-        profile_print(tl_context_plan(c->engine.context), stderr);
-        return;
-    }
-    Json j = json_on(stderr, false);
-    json_open(&j, NULL, '{');
-    profile_json(tl_context_plan(c->engine.context), &j);
-    json_close(&j, '}');
+    profile_report(tl_context_plan(c->engine.context), s->profile);
 }
 
 int chat_with(const Settings *s) {

@@ -52,12 +52,12 @@ void print_keys(const tl_gguf *g, bool all) {
 
 /* Element i of packed little-endian numbers. */
 static void json_element(Json *j, const unsigned char *data, tl_gguf_type type, int64_t i) {
-#define ELEMENT(TYPE, print)                                                                                                       \
-    {                                                                                                                              \
-        TYPE v;                                                                                                                    \
-        memcpy(&v, data + (size_t)i * sizeof v, sizeof v);                                                                         \
-        print;                                                                                                                     \
-        break;                                                                                                                     \
+#define ELEMENT(TYPE, print)                               \
+    {                                                      \
+        TYPE v;                                            \
+        memcpy(&v, data + (size_t)i * sizeof v, sizeof v); \
+        print;                                             \
+        break;                                             \
     }
     switch (type) {
     case TL_GGUF_U8: ELEMENT(uint8_t, json_int(j, NULL, v))
@@ -200,7 +200,12 @@ void json_tensors(Json *j, const char *key, const tl_gguf *g) {
 /* ---- sums by type ---- */
 
 enum { TYPES_MAX = 64 };
-typedef struct TypeSum { int type; const char *name; int64_t count; double elements, bytes; } TypeSum;
+typedef struct TypeSum {
+    int type;
+    const char *name;
+    int64_t count;
+    double elements, bytes;
+} TypeSum;
 
 static int sum_types(const tl_gguf *g, TypeSum sums[TYPES_MAX]) {
     int n = 0;

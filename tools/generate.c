@@ -111,7 +111,8 @@ static StopReason draw(Generator *g, tl_detok *detok, bool stream) {
             return STOP_LENGTH;
         if (s->ignore_eos)
             mask_ends(g);
-        if (tl_sampler_next(g->sampler, g->logits, &id, &err) || tl_ids_append(&g->ids, &id, 1, &err) || tl_ids_append(&g->seen, &id, 1, &err))
+        if (tl_sampler_next(g->sampler, g->logits, &id, &err) || tl_ids_append(&g->ids, &id, 1, &err) ||
+            tl_ids_append(&g->seen, &id, 1, &err))
             return failed(g, &err);
         g->last.tokens++;
         bool end = tl_tokenizer_is_end(t, id);
@@ -141,8 +142,8 @@ StopReason generate(Generator *g, bool stream, bool fresh) {
     g->code = 0;
     g->last = (Timings){0};
     if ((int64_t)g->ids.n > room) {
-        g->code = say_error(EXIT_RUN, "the prompt has %zu tokens, the context holds %lld: shorten it, or give -c %zu", g->ids.n, (long long)room,
-                            (g->ids.n + 255) / 256 * 256);
+        g->code = say_error(EXIT_RUN, "the prompt has %zu tokens, the context holds %lld: shorten it, or give -c %zu", g->ids.n,
+                            (long long)room, (g->ids.n + 255) / 256 * 256);
         return STOP_ERROR;
     }
     if (tell_sampler(g, &err) || compute_prompt(g, &err))
@@ -178,8 +179,7 @@ void print_timings(const Generator *g, const Timings *t) {
             rate(t->prompt_tokens, t->prompt_seconds));
     if (t->reused_tokens > 0)
         fprintf(stderr, "   (and %lld kept from before)", (long long)t->reused_tokens);
-    fprintf(stderr, "\ngeneration %9.1f ms %6lld tokens %9.2f t/s\n", t->seconds * 1e3, (long long)t->tokens,
-            rate(t->steps, t->seconds));
+    fprintf(stderr, "\ngeneration %9.1f ms %6lld tokens %9.2f t/s\n", t->seconds * 1e3, (long long)t->tokens, rate(t->steps, t->seconds));
     fprintf(stderr, "memory     %s at most%s\n", size_text((double)term_peak_memory(), peak), plain);
 }
 

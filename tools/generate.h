@@ -8,7 +8,10 @@
 typedef enum StopReason { STOP_END, STOP_LENGTH, STOP_CONTEXT, STOP_REVERSE, STOP_CLOSED, STOP_INTERRUPT, STOP_ERROR } StopReason;
 
 /* tokens: drawn; steps: runs that this took after the prompt's, one fewer as a rule. */
-typedef struct Timings { int64_t prompt_tokens, reused_tokens, tokens, steps; double prompt_seconds, seconds; } Timings;
+typedef struct Timings {
+    int64_t prompt_tokens, reused_tokens, tokens, steps;
+    double prompt_seconds, seconds;
+} Timings;
 
 typedef struct Generator {
     const Settings *settings;
@@ -16,12 +19,12 @@ typedef struct Generator {
     tl_sampler *sampler;
     uint32_t seed;
     bool greedy;
-    float *logits;        /* [n_vocab] */
-    tl_ids ids, seen;     /* the sequence so far; what the sampler has been told */
-    size_t n_prompt;      /* of ids, in the last call */
-    tl_text text;         /* what the last call made */
+    float *logits;    /* [n_vocab] */
+    tl_ids ids, seen; /* the sequence so far; what the sampler has been told */
+    size_t n_prompt;  /* of ids, in the last call */
+    tl_text text;     /* what the last call made */
     Timings last, total;
-    int code;             /* the exit code of STOP_ERROR */
+    int code; /* the exit code of STOP_ERROR */
 } Generator;
 
 /* Returns 0 or an exit code after a message. */

@@ -74,8 +74,8 @@ static int check_values(const tl_gguf *g, const Settings *s) {
         if (bad == -2)
             code = say_status(EXIT_MODEL, &err);
         else if (bad >= 0)
-            code = say_error(EXIT_MODEL, "%s: tensor %s (%s): element %lld is not a finite number: the file is damaged, fetch it again", s->model,
-                             t->name, tensor_type(t), (long long)bad);
+            code = say_error(EXIT_MODEL, "%s: tensor %s (%s): element %lld is not a finite number: the file is damaged, fetch it again",
+                             s->model, t->name, tensor_type(t), (long long)bad);
     }
     term_progress_clear();
     free(values);

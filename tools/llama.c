@@ -21,7 +21,8 @@ static const Command commands[] = {
     {"info", "show", CMD_INFO, command_info, "-m FILE [-c N] [options]", "what a model is, and the memory that it takes; loads no weights"},
     {"tokenize", NULL, CMD_TOKENIZE, command_tokenize, "-m FILE -p TEXT [options]", "text to tokens"},
     {"bench", NULL, CMD_BENCH, command_bench, "-m FILE [options]", "tokens a second; lists: 1,2,4 or 128-512+128 or 1-8*2"},
-    {"verify", NULL, CMD_VERIFY, command_verify, "-m FILE [--backend A] [--against B] [options]", "two backends give the same bits, or where they first differ"},
+    {"verify", NULL, CMD_VERIFY, command_verify, "-m FILE [--backend A] [--against B] [options]",
+     "two backends give the same bits, or where they first differ"},
     {"gguf", NULL, CMD_GGUF, command_gguf, "dump|check FILE [options]", "a file's keys and tensors; checks all of it"},
 };
 /* clang-format on */
@@ -37,7 +38,7 @@ static int print_help(void) {
         printf("  %-10s %s%s\n", commands[i].name, commands[i].help, commands[i].alias ? " (alias: show)" : "");
     printf("\n'llama COMMAND --help' lists the options of a command.\n"
            "An option may come from the environment: LLAMA_ARG_MODEL, LLAMA_ARG_CTX_SIZE, ...; the help texts name them in brackets.\n"
-           "An argument wins over a variable.\n"
+           "An argument wins over a variable. 'llama --list-devices' lists what --backend takes; --version, --license say what they are.\n"
            "stdout gets what was asked for, stderr all else. NO_COLOR is honoured.\n\n%s.\n",
            codes);
     return out_finish(EXIT_DONE);
@@ -47,6 +48,15 @@ static int print_version(void) {
     printf("tally %s\n", tl_version());
     if (strcmp(tl_version(), TL_VERSION_STRING) != 0)
         printf("(the tool was built for %s)\n", TL_VERSION_STRING);
+    return out_finish(EXIT_DONE);
+}
+
+/* What can compute here, by spec, and what this machine lacks. */
+static int print_devices(void) {
+    for (int i = 0; tl_backend_openable(i); i++)
+        puts(tl_backend_openable(i));
+    for (int i = 0; tl_backend_lacking(i); i++)
+        printf("%s (not on this machine)\n", tl_backend_lacking(i));
     return out_finish(EXIT_DONE);
 }
 
@@ -105,6 +115,12 @@ static int dispatch(int argc, char **argv) {
         return print_help();
     if (strcmp(first, "--version") == 0 || strcmp(first, "version") == 0)
         return print_version();
+    if (strcmp(first, "--list-devices") == 0)
+        return print_devices();
+    if (strcmp(first, "--license") == 0) {
+        puts("MIT; see the file LICENSE");
+        return EXIT_DONE;
+    }
     if (strcmp(first, "help") == 0) {
         const Command *about = find(argv[2]);
         char *help[] = {"--help"};

@@ -41,7 +41,8 @@ int backend_open(tl_backend **be, const char *spec, int64_t threads) {
     if (threads == 0 && omp && parse_int(omp, 1, 1024, &hint))
         threads = hint;
     if (threads > 0 && !strstr(spec, "threads=")) {
-        snprintf(with_threads, sizeof with_threads, "%s%cthreads=%lld", *spec ? spec : "cpu", strchr(spec, ':') ? ',' : ':', (long long)threads);
+        snprintf(with_threads, sizeof with_threads, "%s%cthreads=%lld", *spec ? spec : "cpu", strchr(spec, ':') ? ',' : ':',
+                 (long long)threads);
         spec = with_threads;
     }
     if (tl_backend_open(be, spec, &err))

@@ -98,7 +98,7 @@ static double per_second(double amount, double seconds) {
     return seconds > 0 ? amount / seconds * 1e-9 : 0;
 }
 
-void profile_print(const tl_plan *p, FILE *file) {
+static void print_tables(const tl_plan *p, FILE *file) {
     static const char *const names[GROUPINGS] = {"<op", "<layer", "<role"};
     ProfileSum all = profile_sum(p);
     for (int by = 0; by < GROUPINGS; by++) {
@@ -139,4 +139,17 @@ void profile_json(const tl_plan *p, Json *j) {
         free(g.group);
     }
     json_close(j, '}');
+}
+
+void profile_report(const tl_plan *p, const char *how) {
+    if (!how)
+        return;
+    if (strcmp(how, "json") != 0) {
+        print_tables(p, stderr);
+        return;
+    }
+    Json j = json_on(stderr, false);
+    json_open(&j, NULL, '{');
+    profile_json(p, &j);
+    json_close(&j, '}');
 }

@@ -11,15 +11,15 @@
 enum { JSON_DEPTH = 16 };
 typedef struct Json {
     FILE *file;
-    bool pretty;           /* members on lines of their own */
+    bool pretty; /* members on lines of their own */
     int depth;
     bool filled[JSON_DEPTH], key_open, flat[JSON_DEPTH];
 } Json;
 
 Json json_on(FILE *file, bool pretty);
-void json_open(Json *j, const char *key, char bracket);  /* '{' or '['; key NULL: an element */
-void json_flat(Json *j, const char *key, char bracket);  /* the same, its members on one line */
-void json_close(Json *j, char bracket);                  /* '}' or ']'; the outermost ends the line */
+void json_open(Json *j, const char *key, char bracket); /* '{' or '['; key NULL: an element */
+void json_flat(Json *j, const char *key, char bracket); /* the same, its members on one line */
+void json_close(Json *j, char bracket);                 /* '}' or ']'; the outermost ends the line */
 /* Any bytes: what is not UTF-8 becomes U+FFFD. text NULL: null. */
 void json_text(Json *j, const char *key, const char *text, size_t n);
 void json_string(Json *j, const char *key, const char *text);
@@ -30,7 +30,12 @@ void json_ids(Json *j, const char *key, const int32_t *ids, size_t n);
 
 /* ---- tables ---- */
 enum { TABLE_COLUMNS = 16 };
-typedef struct Table { char **cells; size_t n, cap; int columns; bool left[TABLE_COLUMNS], broken; } Table;
+typedef struct Table {
+    char **cells;
+    size_t n, cap;
+    int columns;
+    bool left[TABLE_COLUMNS], broken;
+} Table;
 
 /* Columns by their heads; those that begin with '<' are set flush left. */
 Table table_new(int columns, const char *const *heads);

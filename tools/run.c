@@ -21,14 +21,8 @@ static void print_reports(const Generator *g, const Engine *e, const Settings *s
     if (r == STOP_CONTEXT)
         say_note("the context is full (%d tokens): -c N gives a longer one", (int)tl_context_size(e->context));
     print_timings(g, &g->last);
-    if (s->profile && strcmp(s->profile, "json") == 0 && !s->json) {
-        Json j = json_on(stderr, false);
-        json_open(&j, NULL, '{');
-        profile_json(tl_context_plan(e->context), &j);
-        json_close(&j, '}');
-    } else if (s->profile && !s->json) {
-        profile_print(tl_context_plan(e->context), stderr);
-    }
+    if (!s->json)
+        profile_report(tl_context_plan(e->context), s->profile);
 }
 
 static int run_prompt(const Settings *s, Engine *e, Generator *g, const tl_text *prompt) {

@@ -6,7 +6,10 @@
 
 #include "tools/say.h"
 
-typedef struct Bias { int32_t ids[TEXT_LIST_MAX]; float values[TEXT_LIST_MAX]; } Bias;
+typedef struct Bias {
+    int32_t ids[TEXT_LIST_MAX];
+    float values[TEXT_LIST_MAX];
+} Bias;
 
 /* "15043+1.5", "15043-inf". */
 static bool parse_bias(const char *text, int32_t n_vocab, int32_t *id, float *value) {
@@ -34,7 +37,8 @@ static bool parse_bias(const char *text, int32_t n_vocab, int32_t *id, float *va
 static int read_biases(const Settings *s, int32_t n_vocab, Bias *bias, tl_sampler_options *o) {
     for (int i = 0; i < s->logit_bias.n; i++)
         if (!parse_bias(s->logit_bias.text[i], n_vocab, &bias->ids[i], &bias->values[i]))
-            return say_usage(s, "--logit-bias: '%.60s' is not ID+BIAS or ID-BIAS with an id from 0 to %d", s->logit_bias.text[i], (int)n_vocab - 1);
+            return say_usage(s, "--logit-bias: '%.60s' is not ID+BIAS or ID-BIAS with an id from 0 to %d", s->logit_bias.text[i],
+                             (int)n_vocab - 1);
     o->bias_ids = bias->ids;
     o->bias_values = bias->values;
     o->n_bias = s->logit_bias.n;
@@ -48,8 +52,8 @@ int sampler_open(tl_sampler **sampler, const Settings *s, const tl_model *m, uin
     tl_sampler_options o = tl_sampler_defaults();
     if (tl_sampler_from_gguf(tl_model_gguf(m), &o, &err))
         return say_status(EXIT_MODEL, &err);
-#define TAKE(name, type)                                                                                                           \
-    if (GIVEN(s, name))                                                                                                            \
+#define TAKE(name, type) \
+    if (GIVEN(s, name))  \
     o.name = (type)s->name
     TAKE(temperature, float);
     TAKE(top_k, int32_t);

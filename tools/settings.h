@@ -6,13 +6,20 @@
 #include "models/model.h"
 #include "tools/args.h"
 
-enum { /* bits of Option.commands */
-    CMD_RUN = 1, CMD_CHAT = 2, CMD_INFO = 4, CMD_TOKENIZE = 8, CMD_BENCH = 16, CMD_VERIFY = 32, CMD_GGUF = 64,
+/* Bits of Option.commands. */
+enum {
+    CMD_RUN = 1,
+    CMD_CHAT = 2,
+    CMD_INFO = 4,
+    CMD_TOKENIZE = 8,
+    CMD_BENCH = 16,
+    CMD_VERIFY = 32,
+    CMD_GGUF = 64,
     CMD_ALL = 127
 };
 
 typedef struct Settings {
-    Args args;                    /* how the fields came to be set */
+    Args args; /* how the fields came to be set */
     /* model, machine */
     const char *model, *backend, *hf_repo;
     int64_t threads, batch_threads, n_ctx, n_batch, n_ubatch;

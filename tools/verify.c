@@ -17,7 +17,11 @@ static const char fixed_prompt[] =
     "The quick brown fox jumps over the lazy dog. Tally counts every bit twice, once on each half of the stick.";
 enum { FIXED_STEPS = 32, LABEL = 48 };
 
-typedef struct Node { uint64_t digest; int run; char label[LABEL]; } Node;
+typedef struct Node {
+    uint64_t digest;
+    int run;
+    char label[LABEL];
+} Node;
 
 /* What one backend gave. */
 typedef struct Trace {
@@ -26,7 +30,7 @@ typedef struct Trace {
     bool broken; /* out of memory */
     int run;
     uint64_t digest;
-    tl_ids ids;  /* the greedy ones */
+    tl_ids ids; /* the greedy ones */
     size_t n_prompt;
     char backend[160];
 } Trace;
@@ -105,8 +109,8 @@ static int encode(const Settings *s, const tl_model *m, tl_ids *ids) {
     int code = 0;
     if (s->prompt)
         code = text_argument(s, s->prompt, &text);
-    if (code == 0 && tl_tokenizer_encode(tl_model_tokenizer(m), s->prompt ? text.data : fixed_prompt, s->prompt ? text.n : strlen(fixed_prompt),
-                                         TL_ENCODE_SPECIAL, ids, &err))
+    if (code == 0 && tl_tokenizer_encode(tl_model_tokenizer(m), s->prompt ? text.data : fixed_prompt,
+                                         s->prompt ? text.n : strlen(fixed_prompt), TL_ENCODE_SPECIAL, ids, &err))
         code = say_status(EXIT_RUN, &err);
     if (code == 0 && ids->n == 0)
         code = say_error(EXIT_USAGE, "the prompt is empty: give some text");
@@ -197,12 +201,15 @@ static int print_comparison(const Settings *s, const Trace *a, const Trace *b) {
         return same ? EXIT_DONE : EXIT_DIFFERENT;
     }
     if (same) {
-        printf("%s\nsame bits: %s; %s: %zu results of nodes, %zu prompt tokens, %zu greedy steps\n", digest[0], a->backend, b->backend, n, a->n_prompt,
-               a->ids.n);
+        printf("%s\nsame bits: %s; %s: %zu results of nodes, %zu prompt tokens, %zu greedy steps\n", digest[0], a->backend, b->backend, n,
+               a->n_prompt, a->ids.n);
         return EXIT_DONE;
     }
     int run = x ? x->run : y ? y->run : 0;
-    printf("first difference: %s%d: node %s\n", run == 0 ? "the prompt, run " : "greedy step ", run, x ? x->label : y ? y->label : "logits");
+    printf("first difference: %s%d: node %s\n", run == 0 ? "the prompt, run " : "greedy step ", run,
+           x   ? x->label
+           : y ? y->label
+               : "logits");
     if (x && y && strcmp(x->label, y->label) != 0)
         printf("  (the other has %s there)\n", y->label);
     printf("  %s: logits %s\n  %s: logits %s\n", a->backend, digest[0], b->backend, digest[1]);
@@ -216,8 +223,6 @@ int command_verify(int argc, char **argv) {
     int code;
     if (command_begin(&s, CMD_VERIFY, 1, argc, argv, &code) || (code = model_path(&s, &path)))
         return code;
-    if (GIVEN(&s, n_predict) && (s.n_predict < 0 || s.n_predict > 1 << 20))
-        return say_usage(&s, "-n %lld: verify wants a number of greedy steps from 0 to %d", (long long)s.n_predict, 1 << 20);
     if (s.digest && s.against)
         return say_usage(&s, "--digest runs --backend alone: leave --against away");
     code = trace(&s, s.backend, !s.digest, &a);
