@@ -1,10 +1,7 @@
 /* test_reuse.c: memory reuse, running in place, fusion and threads never change a value: graphs that are hard on the planner, and random
  * graphs of elementwise ops, views, products and state writes, each compared with ref without any of that, through the frame of
  * cases.h (garbage in outputs and past the current rows, every size, every run twice, node by node with a probe). */
-#include "tests/cases_internal.h"
-#include "tests/suite.h"
-
-#include <string.h>
+#include "tests/crew.h"
 
 enum { ROWS = 6, WIDTH = 64 };
 
@@ -385,53 +382,13 @@ static void build_random(case_env *e) {
 static const char *const specs[] = {"ref:threads=1", "ref:threads=3,tile=1", "cpu:threads=1", "cpu:threads=3,tile=1"};
 enum { N_SPECS = sizeof specs / sizeof specs[0] };
 
-static const tl_plan_options options[] = {{.no_reuse = false}, {.no_reuse = true}, {.no_fuse = true}};
-enum { N_OPTIONS = sizeof options / sizeof options[0] };
-
-typedef struct crew {
-    tl_backend *be[N_SPECS];
-} crew;
-
-static void open_crew(crew *c) {
-    tl_error err = {0};
-    for (int i = 0; i < N_SPECS; i++)
-        ck_assert_msg(tl_backend_open(&c->be[i], specs[i], &err) == TL_OK, "%s: %s", specs[i], err.message);
-}
-
-static void close_crew(crew *c) {
-    for (int i = 0; i < N_SPECS; i++)
-        tl_backend_free(c->be[i]);
-}
-
-static bool same_everywhere(const crew *c, const case_item *item, char *why) {
-    static const char *const names[] = {"default", "no_reuse", "no_fuse", "probe"};
-    case_expected x;
-    char reason[CASE_WHY];
-    bool ok = case_expect(&x, item, c->be[0], why);
-    for (int i = 0; i < N_SPECS && ok; i++) {
-        case_live live;
-        ok = case_open(&live, item, c->be[i], true);
-        if (!ok)
-            snprintf(why, CASE_WHY, "%s on %s: %.800s", item->name, specs[i], live.why);
-        for (int o = 0; o < N_OPTIONS + 1 && ok; o++) {
-            ok = case_compare(&live, &x, &options[o % N_OPTIONS], o == N_OPTIONS, reason);
-            if (!ok)
-                snprintf(why, CASE_WHY, "%s on %s (%s): %.800s", item->name, specs[i], names[o], reason);
-        }
-        case_close(&live);
-    }
-    case_expected_drop(&x);
-    return ok;
-}
-
 START_TEST(an_adversary_gives_the_same_everywhere) {
-    crew c;
+    crew c = crew_open(specs, N_SPECS);
     char why[CASE_WHY] = "", name[64];
     snprintf(name, sizeof name, "%s", adversaries[_i].name);
     case_item item = {.name = name, .build = adversaries[_i].build};
-    open_crew(&c);
-    bool ok = same_everywhere(&c, &item, why);
-    close_crew(&c);
+    bool ok = crew_agrees(&c, &item, why);
+    crew_close(&c);
     ck_assert_msg(ok, "%s", why);
 }
 END_TEST
@@ -439,17 +396,16 @@ END_TEST
 enum { GRAPHS = 300, GRAPHS_A_TEST = 25 };
 
 START_TEST(random_graphs_give_the_same_everywhere) {
-    crew c;
+    crew c = crew_open(specs, N_SPECS);
     char why[CASE_WHY] = "", name[64];
     bool ok = true;
-    open_crew(&c);
     for (int i = 0; i < GRAPHS_A_TEST && ok; i++) {
         uint64_t seed = (uint64_t)(_i * GRAPHS_A_TEST + i);
         snprintf(name, sizeof name, "random graph %d", (int)seed);
         case_item item = {.name = name, .build = build_random, .params = &seed};
-        ok = same_everywhere(&c, &item, why);
+        ok = crew_agrees(&c, &item, why);
     }
-    close_crew(&c);
+    crew_close(&c);
     ck_assert_msg(ok, "%s", why);
 }
 END_TEST

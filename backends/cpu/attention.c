@@ -8,7 +8,8 @@
 #include "tensor/math.h"
 
 enum { Q, K, V, SPAN, PAGES, BIAS, SINKS };
-enum { QUERIES = 16 }; /* a tile's queries: enough to share a chunk's decoding, few enough to share work among threads */
+enum { MOST_LENGTH = 1 << 16 }; /* of a head */
+enum { QUERIES = 16 };          /* a tile's queries: enough to share a chunk's decoding, few enough to share work among threads */
 
 typedef struct shape {
     int64_t heads, group, d, dv; /* heads of q, q heads a kv head, lengths of key and value */
@@ -20,7 +21,9 @@ static shape shape_of(const tl_tensor *t) {
 }
 
 bool tl_cpu_attention_fits(const tl_tensor *t) {
-    return tl_row_dense(t->src[Q]) && tl_dense(t->src[SPAN]) && (!t->src[PAGES] || tl_dense(t->src[PAGES]));
+    shape s = shape_of(t); /* heads so long that a chunk of keys would be gigabytes go to the reference, which holds one key at a time */
+    return s.d <= MOST_LENGTH && s.dv <= MOST_LENGTH && tl_row_dense(t->src[Q]) && tl_dense(t->src[SPAN]) &&
+           (!t->src[PAGES] || tl_dense(t->src[PAGES]));
 }
 
 /* A tile's scratch. Queries and heads of the group are numbered together: u = query * group + head. */
@@ -110,17 +113,41 @@ static void add_chunk(const tl_kernels *f, const tl_tensor *t, const work *w, in
     w->m[u] = both;
 }
 
-/* Queries i0 <= i < i1 of one sequence. */
-static void sweep(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t kv_head, int64_t base, int64_t i0, int64_t i1) {
+/* A range of keys. */
+typedef struct keys {
+    int64_t low, high;
+} keys;
+
+static keys keys_of(const tl_tensor *t, int64_t query) {
+    const int32_t *span = (const int32_t *)tl_data(t->src[SPAN]) + 3 * query;
+    return (keys){span[1], span[2] > span[1] ? span[2] : span[1]};
+}
+
+/* The first query after i0 (i1 at most) that cannot share fetched keys with those before it: it is of another sequence, or its keys lie
+ * apart from theirs. What lies in a gap must not be read: its pages may not exist. *seen: the keys of the queries before it. */
+static int64_t company(const tl_tensor *t, int64_t i0, int64_t i1, keys *seen) {
+    const int32_t *span = tl_data(t->src[SPAN]);
+    *seen = keys_of(t, i0);
+    int64_t i = i0 + 1;
+    for (; i < i1 && span[3 * i] == span[3 * i0]; i++) {
+        keys more = keys_of(t, i);
+        if (more.low >= more.high)
+            continue;
+        if (seen->low >= seen->high)
+            *seen = more;
+        if (more.low > seen->high || more.high < seen->low)
+            break;
+        seen->low = more.low < seen->low ? more.low : seen->low;
+        seen->high = more.high > seen->high ? more.high : seen->high;
+    }
+    return i;
+}
+
+/* Queries i0 <= i < i1 of one sequence, which see all keys low <= t < high between them. */
+static void sweep(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t kv_head, int64_t base, int64_t i0, int64_t i1,
+                  int64_t low, int64_t high) {
     shape s = shape_of(t);
     const int32_t *span = tl_data(t->src[SPAN]);
-    int64_t low = INT64_MAX, high = 0;
-    for (int64_t i = i0; i < i1; i++) {
-        if (span[3 * i + 2] <= span[3 * i + 1])
-            continue;
-        low = span[3 * i + 1] < low ? span[3 * i + 1] : low;
-        high = span[3 * i + 2] > high ? span[3 * i + 2] : high;
-    }
     for (int64_t chunk = low / TL_ATTENTION_CHUNK * TL_ATTENTION_CHUNK; low < high && chunk < high; chunk += TL_ATTENTION_CHUNK) {
         int64_t from = chunk < low ? low : chunk, to = chunk + TL_ATTENTION_CHUNK < high ? chunk + TL_ATTENTION_CHUNK : high;
         fetch(f, t, t->src[K], kv_head, span[3 * i0], from, to, w->keys);
@@ -159,7 +186,6 @@ static void run(const cpu_step *step, const cpu_run *r, int64_t tile, void *scra
     shape s = shape_of(t);
     int64_t kv_heads = tl_dim(t->src[K], 1), kv_head = tile % kv_heads, i0 = tile / kv_heads * QUERIES, n = tl_plan_dim0(r->plan, t);
     int64_t i1 = i0 + QUERIES < n ? i0 + QUERIES : n;
-    const int32_t *span = tl_data(t->src[SPAN]);
     work w = work_of(t, scratch);
     for (int64_t i = i0; i < i1; i++) {
         for (int64_t h = 0; h < s.group; h++) {
@@ -174,12 +200,10 @@ static void run(const cpu_step *step, const cpu_run *r, int64_t tile, void *scra
             w.m[u] = tl_real(TL_INF_BITS | TL_SIGN_BIT);
         }
     }
-    for (int64_t a = i0; a < i1;) {
-        int64_t b = a + 1;
-        while (b < i1 && span[3 * b] == span[3 * a])
-            b++;
-        sweep(f, t, &w, kv_head, i0, a, b);
-        a = b;
+    for (int64_t a = i0, b; a < i1; a = b) {
+        keys seen;
+        b = company(t, a, i1, &seen);
+        sweep(f, t, &w, kv_head, i0, a, b, seen.low, seen.high);
     }
     for (int64_t i = i0; i < i1; i++)
         for (int64_t h = 0; h < s.group; h++)

@@ -129,8 +129,10 @@ static const tl_layout *layout(tl_backend *be, const tl_tensor *w, unsigned uses
 }
 
 int64_t tl_cpu_tile_rows(const tl_cpu *cpu, int64_t rows, double work) {
-    int64_t least = work > 0 ? (int64_t)(cpu->tile / work) + 1 : rows, even = (rows + cpu->threads * 4 - 1) / (cpu->threads * 4);
-    return even > least ? even : least;
+    if (work * (double)rows <= cpu->tile)
+        return rows;
+    int64_t least = (int64_t)(cpu->tile / work) + 1, even = (rows + cpu->threads * 4 - 1) / (cpu->threads * 4);
+    return even > least ? even : least < rows ? least : rows;
 }
 
 const tl_backend_ops tl_cpu_ops = {

@@ -76,6 +76,9 @@ bool tl_cpu_attention_fits(const tl_tensor *node);
 /* pack.c: the packed layout of a weight type; NULL: there is none. */
 const tl_layout *tl_cpu_layout_of(tl_dtype t);
 
+/* reference.c: what `rows` work rows of a node cost; without an op's word on it, the bytes of all operands. */
+tl_cost tl_cpu_cost(const tl_tensor *node, int64_t rows);
+
 /* cpu.c, shared with ref */
 tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_error *err);
 void tl_cpu_close(tl_backend *be);
@@ -85,7 +88,7 @@ void tl_cpu_parallel(tl_backend *be, void (*fn)(void *arg, int64_t tile), void *
 const char *tl_cpu_describe(tl_backend *be);
 int tl_cpu_threads(tl_backend *be);
 
-/* Rows a tile so that `rows` rows of `work` operations each make tiles worth waking a thread for. */
+/* Rows a tile, 1 .. rows, so that `rows` rows of `work` operations each make tiles worth waking a thread for. */
 int64_t tl_cpu_tile_rows(const tl_cpu *cpu, int64_t rows, double work);
 
 #endif

@@ -20,8 +20,8 @@ static void add_cost(tl_plan_step *out, const cpu_step *s, const cpu_run *r) {
     if (s->driver == &tl_cpu_driver_prep) {
         double bytes = (double)tl_plan_rows(r->plan, node) * (double)tl_dim(node, -1) * 4;
         c = (tl_cost){bytes, bytes, (double)tl_plan_rows(r->plan, node) * (double)s->prep_row};
-    } else if (node->op->cost) {
-        node->op->cost(node, tl_plan_work(r->plan, node), &c);
+    } else {
+        c = tl_cpu_cost(node, tl_plan_work(r->plan, node));
     }
     out->done.ops += c.ops;
     out->done.read += c.read;

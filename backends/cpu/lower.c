@@ -27,8 +27,13 @@ typedef struct lowering {
     tl_error *err;
 } lowering;
 
+/* By address: a user's own op may bear any number. */
+static bool is_op(const tl_tensor *t, int id) {
+    return t->op == tl_op_get(id);
+}
+
 static bool is_linear(const lowering *l, const tl_tensor *t) {
-    return t->op->id == TL_OP_LINEAR && !l->cpu->reference && tl_cpu_linear_fits(l->cpu, t);
+    return is_op(t, TL_OP_LINEAR) && !l->cpu->reference && tl_cpu_linear_fits(l->cpu, t);
 }
 
 static bool same_shape(const tl_tensor *a, const tl_tensor *b) {
@@ -60,7 +65,7 @@ static bool reads_written(const lowering *l, const tl_tensor *t) {
 static void find_residuals(lowering *l) {
     for (int time = 0; time < l->plan->n_nodes; time++) {
         const tl_tensor *add = l->plan->nodes[time];
-        if (add->op->id != TL_OP_ADD)
+        if (!is_op(add, TL_OP_ADD))
             continue;
         for (int k = 0; k < 2 && !l->notes[time].taken; k++) {
             const tl_tensor *lin = add->src[k], *other = add->src[1 - k];
@@ -92,7 +97,7 @@ static bool may_produce(const lowering *l, const tl_tensor *x, cpu_prep kind) {
     int at = tl_plan_time(l->plan, x), readers = 0;
     if (l->plan->options.no_fuse || at < 0 || x->base != x || x->mark & TL_MARK_OUTPUT || l->notes[at].taken || l->notes[at].elided)
         return false;
-    if (x->op->id != TL_OP_RMS_NORM && x->op->id != TL_OP_LAYER_NORM && x->op->id != TL_OP_SWIGLU && x->op->id != TL_OP_GEGLU)
+    if (!is_op(x, TL_OP_RMS_NORM) && !is_op(x, TL_OP_LAYER_NORM) && !is_op(x, TL_OP_SWIGLU) && !is_op(x, TL_OP_GEGLU))
         return false;
     if (!tl_cpu_rows_fit(x) || reads_written(l, x))
         return false;
@@ -140,10 +145,8 @@ static tl_status find_prep(lowering *l, int time) {
 
 /* ---- steps ---- */
 
-static void cost_at_most(const tl_tensor *node, tl_cost *c) {
-    *c = (tl_cost){0, 0, 0};
-    if (node->op->cost)
-        node->op->cost(node, tl_rows(node->op->rows_of ? node->src[node->op->rows_of - 1] : node), c);
+static tl_cost cost_at_most(const tl_tensor *node) {
+    return tl_cpu_cost(node, tl_rows(node->op->rows_of ? node->src[node->op->rows_of - 1] : node));
 }
 
 static tl_status add_step(lowering *l, const cpu_step *s, const char *op, int64_t tiles, const tl_cost *cost, size_t scratch) {
@@ -205,8 +208,7 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
                   .prep = kind,
                   .buffer = kind == PREP_NONE ? -1 : n->prep,
                   .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1))};
-    tl_cost c;
-    cost_at_most(lin, &c);
+    tl_cost c = cost_at_most(lin);
     return add_step(l, &s, residual ? "linear+add" : "linear", most_tiles(l, &s), &c, tl_cpu_linear_scratch(lin));
 }
 
@@ -220,7 +222,7 @@ static tl_status add_node(lowering *l, int time) {
         return add_linear(l, t, t, NULL);
     cpu_step s = {.driver = &tl_cpu_driver_reference, .kernel = "reference", .node = t, .buffer = -1};
     size_t scratch = t->op->scratch ? t->op->scratch(t) : 0;
-    if (!l->cpu->reference && t->op->id == TL_OP_ATTENTION && tl_cpu_attention_fits(t)) {
+    if (!l->cpu->reference && is_op(t, TL_OP_ATTENTION) && tl_cpu_attention_fits(t)) {
         s.driver = &tl_cpu_driver_attention;
         s.kernel = l->cpu->level->name;
         scratch = tl_cpu_attention_scratch(t);
@@ -228,8 +230,7 @@ static tl_status add_node(lowering *l, int time) {
         s.driver = &tl_cpu_driver_rows;
         s.kernel = l->cpu->level->name;
     }
-    tl_cost c;
-    cost_at_most(t, &c);
+    tl_cost c = cost_at_most(t);
     return add_step(l, &s, t->op->name, most_tiles(l, &s), &c, scratch);
 }
 

@@ -1,10 +1,21 @@
 /* reference.c: the driver for nodes without a faster one: the op's reference over tiles of work rows. Complete by construction. */
 #include "backends/cpu/cpu.h"
 
-static int64_t tile_rows(const cpu_step *s, const cpu_run *r, int64_t rows) {
+tl_cost tl_cpu_cost(const tl_tensor *node, int64_t rows) {
     tl_cost c = {0, 0, 0};
-    if (s->node->op->cost)
-        s->node->op->cost(s->node, rows, &c);
+    if (node->op->cost) {
+        node->op->cost(node, rows, &c);
+        return c;
+    }
+    double share = (double)rows / (double)tl_rows(node->op->rows_of ? node->src[node->op->rows_of - 1] : node);
+    for (int i = 0; i < node->n_src; i++)
+        c.read += node->src[i] ? share * (double)tl_bytes(node->src[i]) : 0;
+    c.written = share * (double)tl_bytes(node);
+    return c;
+}
+
+static int64_t tile_rows(const cpu_step *s, const cpu_run *r, int64_t rows) {
+    tl_cost c = tl_cpu_cost(s->node, rows);
     return tl_cpu_tile_rows(r->cpu, rows, rows > 0 ? (c.ops + (c.read + c.written) / 4) / (double)rows : 0);
 }
 
