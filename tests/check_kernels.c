@@ -139,7 +139,10 @@ static int run_as_test(void) {
 
 /* ---- as a tool ---- */
 
-typedef struct wish { const char *level, *text; bool list, bench; } wish;
+typedef struct wish {
+    const char *level, *text;
+    bool list, bench;
+} wish;
 
 static bool is_wanted(const wish *w, int i) {
     char name[64];

@@ -25,12 +25,12 @@ static inline void must_notice(const tl_kernels *k, const char *name) {
 }
 
 /* A test that puts `kernel` into slot[entry] and wants the checker of `kernel_name` to notice. */
-#define MUTANT(test, slot, entry, kernel, kernel_name)                                                                                     \
-    START_TEST(test) {                                                                                                                     \
-        tl_kernels k = scalar_table();                                                                                                     \
-        k.slot[entry] = kernel;                                                                                                            \
-        must_notice(&k, kernel_name);                                                                                                      \
-    }                                                                                                                                      \
+#define MUTANT(test, slot, entry, kernel, kernel_name) \
+    START_TEST(test) {                                 \
+        tl_kernels k = scalar_table();                 \
+        k.slot[entry] = kernel;                        \
+        must_notice(&k, kernel_name);                  \
+    }                                                  \
     END_TEST
 
 #endif

@@ -130,7 +130,10 @@ MUTANT(a_sum_cannot_run_in_place, add, 0, add_writes_early, "add")
 
 static void scale_changes_its_operand(float *y, const float *x, float factor, int64_t n) {
     scalar_table().scale[0](y, x, factor, n);
-    union { const float *from; float *to; } p = {.from = x}; /* a cast that warnings let pass */
+    union {
+        const float *from;
+        float *to;
+    } p = {.from = x}; /* a cast that warnings let pass */
     p.to[0] = y[0];
 }
 MUTANT(an_input_is_written, scale, 0, scale_changes_its_operand, "scale")

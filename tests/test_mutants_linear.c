@@ -7,7 +7,9 @@
 
 /* ---- sums in 16 lanes ---- */
 
-typedef struct lanes { float l[16]; } lanes;
+typedef struct lanes {
+    float l[16];
+} lanes;
 
 /* Adds x[i] * y[i] to lanes; fused: rounded once. */
 static lanes products(const float *x, const float *y, int64_t n, bool fused) {
@@ -68,19 +70,19 @@ static float dot_at_once(const float *x, const float *y, int64_t n) { /* one sum
 }
 
 /* Products of f32 rows and attention scores by another dot. */
-#define DOT_MUTANT(how)                                                                                                                    \
-    static void f32_by_##how(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,       \
-                             int n_cols, int64_t k) {                                                                                      \
-        for (int r = 0; r < n_rows; r++)                                                                                                   \
-            for (int c = 0; c < n_cols; c++)                                                                                               \
-                y[c * y_stride + r] = how((const void *)((const char *)w + (size_t)r * w_stride),                                          \
-                                          (const void *)((const char *)x + (size_t)c * x_stride), k);                                      \
-    }                                                                                                                                      \
-    static void scores_by_##how(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale) {                          \
-        for (int64_t t = 0; t < n; t++)                                                                                                    \
-            s[t] = how(q, keys + t * d, d) * scale;                                                                                        \
-    }                                                                                                                                      \
-    MUTANT(dot_f32_by_##how, dot, TL_F32, f32_by_##how, "dot/f32")                                                                         \
+#define DOT_MUTANT(how)                                                                                                              \
+    static void f32_by_##how(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
+                             int n_cols, int64_t k) {                                                                                \
+        for (int r = 0; r < n_rows; r++)                                                                                             \
+            for (int c = 0; c < n_cols; c++)                                                                                         \
+                y[c * y_stride + r] = how((const void *)((const char *)w + (size_t)r * w_stride),                                    \
+                                          (const void *)((const char *)x + (size_t)c * x_stride), k);                                \
+    }                                                                                                                                \
+    static void scores_by_##how(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale) {                    \
+        for (int64_t t = 0; t < n; t++)                                                                                              \
+            s[t] = how(q, keys + t * d, d) * scale;                                                                                  \
+    }                                                                                                                                \
+    MUTANT(dot_f32_by_##how, dot, TL_F32, f32_by_##how, "dot/f32")                                                                   \
     MUTANT(attention_scores_by_##how, attention_scores, 0, scores_by_##how, "attention_scores")
 
 DOT_MUTANT(dot_fused)
@@ -125,10 +127,10 @@ static void quantize_x32_by(rounding f, const float *x, int64_t k, tl_x32 *out) 
     }
 }
 
-#define QUANTIZE_MUTANT(test, f)                                                                                                           \
-    static void quantize_x32_##f(const float *x, int64_t k, tl_x32 *out) {                                                                 \
-        quantize_x32_by(f, x, k, out);                                                                                                     \
-    }                                                                                                                                      \
+#define QUANTIZE_MUTANT(test, f)                                           \
+    static void quantize_x32_##f(const float *x, int64_t k, tl_x32 *out) { \
+        quantize_x32_by(f, x, k, out);                                     \
+    }                                                                      \
     MUTANT(test, quantize_x32, 0, quantize_x32_##f, "quantize_x32")
 
 QUANTIZE_MUTANT(quantising_by_quotient, by_quotient)
@@ -212,8 +214,8 @@ static float min_apart(const tl_ints *w, const tl_x32 *x, int32_t isum, float ac
     return (acc + (float)isum * (w->d * x->d)) + w->m * ((float)x->bsum * x->d);
 }
 
-static void blocks_by(tl_dtype t, block_sum f, float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
-                      int n_cols, int64_t k) {
+static void blocks_by(tl_dtype t, block_sum f, float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x,
+                      size_t x_stride, int n_cols, int64_t k) {
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_cols; c++) {
             const tl_x32 *v = (const void *)((const char *)x + (size_t)c * x_stride);
@@ -230,11 +232,11 @@ static void blocks_by(tl_dtype t, block_sum f, float *y, int64_t y_stride, const
         }
 }
 
-#define BLOCK_MUTANT(test, type, TYPE, f)                                                                                                  \
-    static void type##_##f(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,         \
-                           int n_cols, int64_t k) {                                                                                        \
-        blocks_by(TYPE, f, y, y_stride, w, w_stride, n_rows, x, x_stride, n_cols, k);                                                      \
-    }                                                                                                                                      \
+#define BLOCK_MUTANT(test, type, TYPE, f)                                                                                          \
+    static void type##_##f(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
+                           int n_cols, int64_t k) {                                                                                \
+        blocks_by(TYPE, f, y, y_stride, w, w_stride, n_rows, x, x_stride, n_cols, k);                                              \
+    }                                                                                                                              \
     MUTANT(test, dot, TYPE, type##_##f, "dot/" #type)
 
 BLOCK_MUTANT(scales_multiplied_one_by_one, q8_0, TL_Q8_0, scales_apart)
@@ -246,7 +248,8 @@ BLOCK_MUTANT(an_inexact_product_fused, q4_1, TL_Q4_1, min_fused)
 BLOCK_MUTANT(a_minimum_added_apart, q5_1, TL_Q5_1, min_apart)
 
 /* The blocks of even number first: the sum is cut. */
-static void q8_0_two_sums(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, int n_cols, int64_t k) {
+static void q8_0_two_sums(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
+                          int n_cols, int64_t k) {
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_cols; c++) {
             float sum[2] = {0};
@@ -259,7 +262,8 @@ static void q8_0_two_sums(float *y, int64_t y_stride, const void *w, size_t w_st
 MUTANT(a_sum_of_blocks_cut_in_two, dot, TL_Q8_0, q8_0_two_sums, "dot/q8_0")
 
 /* The product of the super-block's scale with the row's scale first, as for types without minima. */
-static void q4_k_regrouped(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, int n_cols, int64_t k) {
+static void q4_k_regrouped(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
+                           int n_cols, int64_t k) {
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_cols; c++) {
             const tl_x256 *v = (const void *)((const char *)x + (size_t)c * x_stride);

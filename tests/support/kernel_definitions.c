@@ -73,12 +73,12 @@ static void def_quantize_x256(const float *x, int64_t k, tl_x256 *out) {
 
 /* ---- linear ---- */
 
-#define ROWS_BY_COLUMNS(value)                                                                                                             \
-    for (int r = 0; r < n_rows; r++)                                                                                                       \
-        for (int c = 0; c < n_cols; c++) {                                                                                                 \
-            const uint8_t *row = (const uint8_t *)w + (size_t)r * w_stride;                                                                \
-            const void *column = (const uint8_t *)x + (size_t)c * x_stride;                                                                \
-            y[c * y_stride + r] = (value);                                                                                                 \
+#define ROWS_BY_COLUMNS(value)                                              \
+    for (int r = 0; r < n_rows; r++)                                        \
+        for (int c = 0; c < n_cols; c++) {                                  \
+            const uint8_t *row = (const uint8_t *)w + (size_t)r * w_stride; \
+            const void *column = (const uint8_t *)x + (size_t)c * x_stride; \
+            y[c * y_stride + r] = (value);                                  \
         }
 
 static float float_dot(tl_dtype t, const uint8_t *row, const float *x, int64_t k) {
@@ -93,15 +93,15 @@ static float float_dot(tl_dtype t, const uint8_t *row, const float *x, int64_t k
     return fold(l);
 }
 
-#define FLOAT_DOT(name, type)                                                                                                              \
-    static void def_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,     \
-                               int n_cols, int64_t k) {                                                                                    \
-        ROWS_BY_COLUMNS(float_dot(type, row, column, k))                                                                                   \
+#define FLOAT_DOT(name, type)                                                                                                          \
+    static void def_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
+                               int n_cols, int64_t k) {                                                                                \
+        ROWS_BY_COLUMNS(float_dot(type, row, column, k))                                                                               \
     }
-#define QUANT_DOT(name, type)                                                                                                              \
-    static void def_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,     \
-                               int n_cols, int64_t k) {                                                                                    \
-        ROWS_BY_COLUMNS(tl_dot_quant(type, row, column, k))                                                                                \
+#define QUANT_DOT(name, type)                                                                                                          \
+    static void def_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
+                               int n_cols, int64_t k) {                                                                                \
+        ROWS_BY_COLUMNS(tl_dot_quant(type, row, column, k))                                                                            \
     }
 FLOAT_DOT(f32, TL_F32)
 FLOAT_DOT(f16, TL_F16)
@@ -140,9 +140,9 @@ static void panel(tl_dtype t, float *y, int64_t y_stride, const uint8_t *from, c
     free(row);
 }
 
-#define PANEL(name, type)                                                                                                                  \
-    static void def_panel_##name(float *y, int64_t y_stride, const void *from, const void *x, size_t x_stride, int n_cols, int64_t k) {    \
-        panel(type, y, y_stride, from, x, x_stride, n_cols, k);                                                                            \
+#define PANEL(name, type)                                                                                                               \
+    static void def_panel_##name(float *y, int64_t y_stride, const void *from, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        panel(type, y, y_stride, from, x, x_stride, n_cols, k);                                                                         \
     }
 PANEL(q4_0, TL_Q4_0)
 PANEL(q4_1, TL_Q4_1)
@@ -157,15 +157,15 @@ PANEL(q6_k, TL_Q6_K)
 
 /* ---- elementwise ---- */
 
-#define UNARY(name, value)                                                                                                                 \
-    static void def_##name(float *y, const float *x, int64_t n) {                                                                          \
-        for (int64_t i = 0; i < n; i++)                                                                                                    \
-            y[i] = (value);                                                                                                                \
+#define UNARY(name, value)                                        \
+    static void def_##name(float *y, const float *x, int64_t n) { \
+        for (int64_t i = 0; i < n; i++)                           \
+            y[i] = (value);                                       \
     }
-#define BINARY(name, value)                                                                                                                \
-    static void def_##name(float *y, const float *a, const float *b, int64_t n) {                                                          \
-        for (int64_t i = 0; i < n; i++)                                                                                                    \
-            y[i] = (value);                                                                                                                \
+#define BINARY(name, value)                                                       \
+    static void def_##name(float *y, const float *a, const float *b, int64_t n) { \
+        for (int64_t i = 0; i < n; i++)                                           \
+            y[i] = (value);                                                       \
     }
 UNARY(round_x13, tl_x13(x[i]))
 UNARY(neg, tl_real(tl_bits(x[i]) ^ TL_SIGN_BIT))
@@ -285,9 +285,9 @@ static void def_attention_values(float *a, const float *p, const float *values, 
 
 /* ---- the table: made from kernels.def, so that a slot without definition does not compile ---- */
 
-#define BY_BLOCK_TYPE(slot)                                                                                                                \
-    [TL_Q4_0] = def_##slot##_q4_0, [TL_Q4_1] = def_##slot##_q4_1, [TL_Q5_0] = def_##slot##_q5_0, [TL_Q5_1] = def_##slot##_q5_1,            \
-    [TL_Q8_0] = def_##slot##_q8_0, [TL_Q2_K] = def_##slot##_q2_k, [TL_Q3_K] = def_##slot##_q3_k, [TL_Q4_K] = def_##slot##_q4_k,            \
+#define BY_BLOCK_TYPE(slot)                                                                                                     \
+    [TL_Q4_0] = def_##slot##_q4_0, [TL_Q4_1] = def_##slot##_q4_1, [TL_Q5_0] = def_##slot##_q5_0, [TL_Q5_1] = def_##slot##_q5_1, \
+    [TL_Q8_0] = def_##slot##_q8_0, [TL_Q2_K] = def_##slot##_q2_k, [TL_Q3_K] = def_##slot##_q3_k, [TL_Q4_K] = def_##slot##_q4_k, \
     [TL_Q5_K] = def_##slot##_q5_k, [TL_Q6_K] = def_##slot##_q6_k
 #define BY_TYPE_dot [TL_F32] = def_dot_f32, [TL_F16] = def_dot_f16, [TL_BF16] = def_dot_bf16, BY_BLOCK_TYPE(dot)
 #define BY_TYPE_panel BY_BLOCK_TYPE(panel)

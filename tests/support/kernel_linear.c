@@ -46,7 +46,7 @@ static void negative_zeros(tl_dtype t, uint8_t *row, int64_t k) {
     const tl_dtype_info *info = tl_dtype_get(t);
     memset(row, 0, weight_row_bytes(t, k));
     for (int64_t b = 0; info->block > 1 && b < k / info->block; b++) {
-        put_f16(row + b * info->block_bytes, f16_at[t].d, 0xBC00);                                              /* -1 */
+        put_f16(row + b * info->block_bytes, f16_at[t].d, 0xBC00);                                            /* -1 */
         put_f16(row + b * info->block_bytes, f16_at[t].m, info->kind == TL_KIND_SUPER_MIN ? 0x3C00 : 0xBC00); /* taken off, or added */
     }
 }
@@ -85,11 +85,17 @@ static uint8_t *spread(size_t bytes, size_t stride, int n) {
     return rows;
 }
 
-typedef struct shape { int n_rows, n_cols; int64_t k; } shape;
+typedef struct shape {
+    int n_rows, n_cols;
+    int64_t k;
+} shape;
 
 /* Fills of weights and x for turn number `turn` of a shape. */
-typedef struct fills { int w, x; } fills;
-static const fills pairs[] = {{0, 0}, {1, 1}, {2, 2}, {3, 3}, {0, 4}, {4, 0}, {5, 0}, {0, 5}, {6, 6}, {7, 0}, {8, 1}, {9, 9}, {NEGATIVE_ZERO, NEGATIVE_ZERO}};
+typedef struct fills {
+    int w, x;
+} fills;
+static const fills pairs[] = {
+    {0, 0}, {1, 1}, {2, 2}, {3, 3}, {0, 4}, {4, 0}, {5, 0}, {0, 5}, {6, 6}, {7, 0}, {8, 1}, {9, 9}, {NEGATIVE_ZERO, NEGATIVE_ZERO}};
 enum { N_PAIRS = sizeof pairs / sizeof *pairs };
 
 static uint8_t *make_columns(const linear_args *v, size_t bytes, int fill, uint64_t seed) {
@@ -108,8 +114,13 @@ static size_t y_bytes(const linear_args *v) {
 static bool check_dot_shape(kernel_job *j, shape s, int turn) {
     fills f = pairs[turn % N_PAIRS];
     size_t w_bytes = weight_row_bytes(j->type, s.k), x_bytes = x_row_bytes(j->type, s.k);
-    linear_args v = {.type = j->type, .n_rows = s.n_rows, .n_cols = s.n_cols, .k = s.k, .y_stride = s.n_rows + turn % 3,
-                     .w_stride = w_bytes + (size_t)(turn % 4), .x_stride = x_bytes + (size_t)(turn % 5) * 4};
+    linear_args v = {.type = j->type,
+                     .n_rows = s.n_rows,
+                     .n_cols = s.n_cols,
+                     .k = s.k,
+                     .y_stride = s.n_rows + turn % 3,
+                     .w_stride = w_bytes + (size_t)(turn % 4),
+                     .x_stride = x_bytes + (size_t)(turn % 5) * 4};
     size_t w_align = 1;
     if (tl_dtype_get(j->type)->block == 1) {
         w_align = (size_t)tl_dtype_get(j->type)->block_bytes;
@@ -158,11 +169,16 @@ KERNEL_CHECKER(tl_fn_dot) {
 static bool check_panel_shape(kernel_job *j, shape s, int turn) {
     fills f = pairs[turn % N_PAIRS];
     size_t w_bytes = weight_row_bytes(j->type, s.k), x_bytes = x_row_bytes(j->type, s.k);
-    linear_args v = {.type = j->type, .n_rows = TL_PANEL, .n_cols = s.n_cols, .k = s.k, .y_stride = TL_PANEL + turn % 3,
+    linear_args v = {.type = j->type,
+                     .n_rows = TL_PANEL,
+                     .n_cols = s.n_cols,
+                     .k = s.k,
+                     .y_stride = TL_PANEL + turn % 3,
                      .x_stride = x_bytes + (size_t)(turn % 5) * 4};
     tl_tensor t = {.dtype = j->type, .rank = 2, .shape = {s.n_rows, s.k}};
     const tl_layout *layout = tl_cpu_layout_of(j->type);
-    uint8_t *stored = malloc(w_bytes * MOST_ROWS), *packed = calloc(TL_PANEL, w_bytes), *x = make_columns(&v, x_bytes, f.x, (uint64_t)turn * 1000);
+    uint8_t *stored = malloc(w_bytes * MOST_ROWS), *packed = calloc(TL_PANEL, w_bytes),
+            *x = make_columns(&v, x_bytes, f.x, (uint64_t)turn * 1000);
     bool ok = stored && packed && x;
     for (int r = 0; ok && r < s.n_rows; r++)
         make_weight(j->type, stored + (size_t)r * w_bytes, s.k, f.w, (uint64_t)turn * 1000 + 500 + (uint64_t)r);
@@ -187,7 +203,8 @@ KERNEL_CHECKER(tl_fn_panel) {
     int block = tl_dtype_get(j->type)->block, most = block == 32 ? 20 : 6, turn = 0;
     for (int blocks = 1; blocks <= most; blocks++)
         for (int f = 0; f < N_PAIRS; f++, turn++)
-            if (!check_panel_shape(j, (shape){turn % 4 ? TL_PANEL : 1 + turn % TL_PANEL, turn % 3 ? 1 : 1 + turn % 4, blocks * block}, turn))
+            if (!check_panel_shape(j, (shape){turn % 4 ? TL_PANEL : 1 + turn % TL_PANEL, turn % 3 ? 1 : 1 + turn % 4, blocks * block},
+                                   turn))
                 return false;
     for (int rows = 1; rows <= TL_PANEL; rows++)
         for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++)

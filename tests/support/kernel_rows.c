@@ -43,7 +43,8 @@ static bool check_quantizer(kernel_job *j, int block, size_t block_bytes, void (
             kernel_floats(x, v.n, fill % KERNEL_FILLS, (uint64_t)(i * 100) + (uint64_t)fill);
             for (int64_t b = 0; fill >= KERNEL_FILLS && b < v.n; b += block)
                 near_ties(x + b, block);
-            kernel_says(j, "k = %lld, %s%s", (long long)v.n, kernel_fill_name(fill % KERNEL_FILLS), fill >= KERNEL_FILLS ? " and near ties" : "");
+            kernel_says(j, "k = %lld, %s%s", (long long)v.n, kernel_fill_name(fill % KERNEL_FILLS),
+                        fill >= KERNEL_FILLS ? " and near ties" : "");
             kernel_arg arg[] = {{.pointer = &v.a, .bytes = (size_t)v.n * 4, .align = 4, .data = x},
                                 {.pointer = &v.blocks, .bytes = (size_t)blocks[i] * block_bytes, .align = 4, .unit = block_bytes}};
             if (!kernel_run(j, call, &v, arg, 2))
@@ -111,7 +112,8 @@ KERNEL_CHECKER(tl_fn_binary) {
 }
 
 KERNEL_CHECKER(tl_fn_scale) {
-    static const uint32_t factors[] = {0x3E000000, 0x3DD105EB, 0xBF800000, 0x80000000, 0x7F800000, 0x00000001, 0x7F7FFFFF}; /* 1/8, 0.1020, -1 .. */
+    static const uint32_t factors[] = {0x3E000000, 0x3DD105EB, 0xBF800000, 0x80000000,
+                                       0x7F800000, 0x00000001, 0x7F7FFFFF}; /* 1/8, 0.1020, -1 .. */
     for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
         row_args v = {.p = tl_real(factors[i])};
         char more[32];
@@ -123,7 +125,9 @@ KERNEL_CHECKER(tl_fn_scale) {
 }
 
 KERNEL_CHECKER(tl_fn_clamp) {
-    static const struct { uint32_t low, high; } ranges[] = {
+    static const struct {
+        uint32_t low, high;
+    } ranges[] = {
         {0xBF800000, 0x3F800000}, {0x00000000, 0x7F800000}, {0xFF800000, 0x80000000}, {0x3F000000, 0x3F000000}, {0xFF7FFFFF, 0x7F7FFFFF}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         row_args v = {.p = tl_real(ranges[i].low), .q = tl_real(ranges[i].high)};

@@ -126,8 +126,8 @@ static bool differs(kernel_job *j, const kernel_arg *arg, int i, const uint8_t *
 }
 
 /* The kernel on memory in one place; argument `out` (-1: none) lies where argument `in` does. */
-static bool run_once(kernel_job *j, void (*call)(kernel_fn, const void *), const void *args, kernel_arg *arg, int n, uint8_t *const *want, int place,
-                     int out, int in, char *where) {
+static bool run_once(kernel_job *j, void (*call)(kernel_fn, const void *), const void *args, kernel_arg *arg, int n, uint8_t *const *want,
+                     int place, int out, int in, char *where) {
     static unsigned turn;
     uint8_t *at[MAX_ARGS];
     turn++;
@@ -204,7 +204,8 @@ bool kernel_run(kernel_job *j, void (*call)(kernel_fn fn, const void *args), con
 
 /* ---- data ---- */
 
-static const char *const fill_names[KERNEL_FILLS] = {"normal", "wide", "cancel", "ties", "tiny", "special", "finite", "zero", "ones", "random bits"};
+static const char *const fill_names[KERNEL_FILLS] = {"normal",  "wide",   "cancel", "ties", "tiny",
+                                                     "special", "finite", "zero",   "ones", "random bits"};
 
 const char *kernel_fill_name(int fill) {
     return fill_names[fill];

@@ -21,30 +21,30 @@ static void fill(void) {
 }
 
 /* Seconds of the statement, at best. */
-#define TIME(best, statement)                                                                                                              \
-    do {                                                                                                                                   \
-        double begin_ = tl_now();                                                                                                          \
-        (best) = 1e9;                                                                                                                      \
-        for (int i_ = 0; i_ < 5 || tl_now() - begin_ < 0.03; i_++) {                                                                       \
-            double t_ = tl_now();                                                                                                          \
-            statement;                                                                                                                     \
-            t_ = tl_now() - t_;                                                                                                            \
-            (best) = t_ < (best) ? t_ : (best);                                                                                            \
-        }                                                                                                                                  \
+#define TIME(best, statement)                                        \
+    do {                                                             \
+        double begin_ = tl_now();                                    \
+        (best) = 1e9;                                                \
+        for (int i_ = 0; i_ < 5 || tl_now() - begin_ < 0.03; i_++) { \
+            double t_ = tl_now();                                    \
+            statement;                                               \
+            t_ = tl_now() - t_;                                      \
+            (best) = t_ < (best) ? t_ : (best);                      \
+        }                                                            \
     } while (0)
 
 /* ns an element of fn on n = SHORT and LONG elements, many times over so that the clock's step does not matter. */
-#define ELEMENTS(call)                                                                                                                     \
-    kernel_speed speed = {"ns/element", 0, 0};                                                                                             \
-    double seconds;                                                                                                                        \
-    int64_t n = SHORT;                                                                                                                     \
-    (void)entry;                                                                                                                           \
-    fill();                                                                                                                                \
-    TIME(seconds, for (int k = 0; k < 16; k++) call);                                                                                      \
-    speed.one = seconds * 1e9 / 16 / (double)n;                                                                                            \
-    n = LONG;                                                                                                                              \
-    TIME(seconds, for (int k = 0; k < 4; k++) call);                                                                                       \
-    speed.many = seconds * 1e9 / 4 / (double)n;                                                                                            \
+#define ELEMENTS(call)                                \
+    kernel_speed speed = {"ns/element", 0, 0};        \
+    double seconds;                                   \
+    int64_t n = SHORT;                                \
+    (void)entry;                                      \
+    fill();                                           \
+    TIME(seconds, for (int k = 0; k < 16; k++) call); \
+    speed.one = seconds * 1e9 / 16 / (double)n;       \
+    n = LONG;                                         \
+    TIME(seconds, for (int k = 0; k < 4; k++) call);  \
+    speed.many = seconds * 1e9 / 4 / (double)n;       \
     return speed
 
 KERNEL_TIMER(tl_fn_quantize_x32) {

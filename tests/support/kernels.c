@@ -14,12 +14,12 @@ typedef struct slot {
     kernel_speed (*time)(const tl_kernels *k, int entry);
 } slot;
 
-#define TL_KERNEL(name, type, entries)                                                                                                     \
-    static kernel_fn of_##name(const tl_kernels *k, int entry) {                                                                           \
-        return (kernel_fn)k->name[entry];                                                                                                  \
-    }                                                                                                                                      \
-    static kernel_speed time_##name(const tl_kernels *k, int entry) {                                                                      \
-        return time_##type((tl_dtype)entry, k->name[entry]);                                                                               \
+#define TL_KERNEL(name, type, entries)                                \
+    static kernel_fn of_##name(const tl_kernels *k, int entry) {      \
+        return (kernel_fn)k->name[entry];                             \
+    }                                                                 \
+    static kernel_speed time_##name(const tl_kernels *k, int entry) { \
+        return time_##type((tl_dtype)entry, k->name[entry]);          \
     }
 #include "backends/cpu/kernels.def"
 #undef TL_KERNEL

@@ -43,7 +43,7 @@ typedef struct kernel_job {
 
 /* A buffer that a kernel is given. Its address is put where `pointer` points. */
 typedef struct kernel_arg {
-    void *pointer;     /* of any object pointer */
+    void *pointer; /* of any object pointer */
     size_t bytes;
     size_t align;      /* what the kernel may count on */
     const void *data;  /* what it holds; NULL: an output, full of garbage */
@@ -55,7 +55,7 @@ typedef struct kernel_arg {
 /* Calls the definition on plain memory and the kernel in every way memory can lie (in the midst of garbage, at the end and at the start of
  * what may be touched, in place) and compares outputs, inputs and surroundings. */
 bool kernel_run(kernel_job *j, void (*call)(kernel_fn fn, const void *args), const void *args, kernel_arg *arg, int n);
-void kernel_says(kernel_job *j, const char *fmt, ...) TL_PRINTF(2, 3); /* sets what */
+void kernel_says(kernel_job *j, const char *fmt, ...) TL_PRINTF(2, 3);  /* sets what */
 bool kernel_fails(kernel_job *j, const char *fmt, ...) TL_PRINTF(2, 3); /* sets why; gives false */
 
 /* Generated floats; fills are those of tests/cases.h and one of random bits. */

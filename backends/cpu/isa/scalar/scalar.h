@@ -38,8 +38,8 @@ void tl_scalar_layer_norm(float *y, const float *x, const float *w, const float 
 void tl_scalar_softmax(float *y, const float *x, const float *mask, float scale, int64_t n);
 void tl_scalar_rope(float *y, const float *x, const float *angles, int64_t pairs, int64_t d, tl_rope_mode mode);
 
-#define TL_SCALAR_DOT(name)                                                                                                                \
-    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,       \
+#define TL_SCALAR_DOT(name)                                                                                                           \
+    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
                               int n_cols, int64_t k);
 TL_SCALAR_DOT(f32)
 TL_SCALAR_DOT(f16)
@@ -56,7 +56,7 @@ TL_SCALAR_DOT(q5_k)
 TL_SCALAR_DOT(q6_k)
 #undef TL_SCALAR_DOT
 
-#define TL_SCALAR_PANEL(name)                                                                                                              \
+#define TL_SCALAR_PANEL(name) \
     void tl_scalar_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
 TL_SCALAR_PANEL(q4_0)
 TL_SCALAR_PANEL(q4_1)
