@@ -18,6 +18,11 @@ INL size_t head_of(tl_dtype t) {
     return t == TL_Q3_K || t == TL_Q6_K ? 2 : 4;
 }
 
+/* Sub-blocks of 32 in place of 16. */
+INL bool is_wide(tl_dtype t) {
+    return t == TL_Q4_K || t == TL_Q5_K;
+}
+
 INL int offset_of(tl_dtype t) {
     return t == TL_Q6_K ? 32 : t == TL_Q3_K ? 4 : 0;
 }
@@ -35,7 +40,7 @@ INL vi group(const uint8_t *p, int g) {
 /* Scales (and minima) of sub-blocks 4 quad .. 4 quad + 3, one a byte. Q4_K and Q5_K have two quads for 32s, the others four for 16s. */
 INL void scales_of(tl_dtype t, const uint8_t *p, int quad, vi *sc, vi *mn) {
     *mn = vi_set(0);
-    if (t == TL_Q4_K || t == TL_Q5_K) {
+    if (is_wide(t)) {
         vi a = group(p, 0), b = group(p, 1), c = group(p, 2);
         if (quad == 0) {
             *sc = vi_bytes(a, 0, 63);
@@ -100,64 +105,127 @@ INL vi with_sums(vi acc, vi factors, const tl_x256 *x, int quad, bool wide) {
     return vi_pairs(acc, vi_odd(factors), pair_of(s[q + 1], s[q + 3]));
 }
 
-/* C columns of one half of a panel over all super-blocks. t and C are constants wherever this is inlined. */
-INL void columns_k(tl_dtype t, int C, float *y, int64_t y_stride, const uint8_t *panel, int half, const void *x, size_t x_stride, int64_t k) {
-    const size_t head = head_of(t) * TL_PANEL, bytes = (size_t)tl_dtype_get(t)->block_bytes * TL_PANEL;
-    const bool wide = t == TL_Q4_K || t == TL_Q5_K, minima = wide || t == TL_Q2_K;
-    const tl_x256 *v[COLUMNS_K];
-    vf acc[COLUMNS_K];
+/* What a block's integers give for one column: S and T of quant.h, T without its factor where the type is centred. */
+typedef struct sums {
+    vi s, t;
+} sums;
+
+/* Adds one super-block to y, the sums of C columns of this half of a panel. p is its first group, head its f16 scales. */
+INL void add_block(tl_dtype t, int C, float *y, int64_t y_stride, const sums *sum, const uint8_t *head, const tl_x256 *const *x) {
+    const bool minima = offset_of(t) == 0;
+    vf d = v_from_f16(head);
     for (int c = 0; c < C; c++) {
-        v[c] = (const void *)((const char *)x + (size_t)c * x_stride);
-        acc[c] = v_set(0.0f);
+        vf dx = v_set(x[c]->d), acc = v_load(y + c * y_stride);
+        if (minima) {
+            vf m = v_from_f16(head + 2 * TL_PANEL);
+            acc = v_add(acc, v_mul(v_sub(v_mul(v_from_int(sum[c].s), d), v_mul(v_from_int(sum[c].t), m)), dx));
+        } else {
+            vi s = vi_sub(sum[c].s, vi_mul(sum[c].t, vi_set(offset_of(t))));
+            acc = v_add(acc, v_mul(v_from_int(s), v_mul(d, dx)));
+        }
+        v_store(y + c * y_stride, acc);
     }
+}
+
+/* The dots of run r with C columns, times its scales, into sum. */
+INL void add_run(tl_dtype t, int C, sums *sum, const vi *u, vi sc, int r, const tl_x256 *const *x) {
+    const bool wide = is_wide(t);
+    vi first = vi_byte(sc, wide ? r % 4 : r % 2 * 2), second = vi_byte(sc, wide ? r % 4 : r % 2 * 2 + 1);
+    for (int c = 0; c < C; c++) {
+        const int8_t *q = x[c]->q + 32 * r;
+        if (wide) {
+            sum[c].s = vi_add(sum[c].s, vi_mul(dots(u, 8, q, fit_of(t)), first));
+        } else {
+            sum[c].s = vi_add(sum[c].s, vi_mul(dots(u, 4, q, fit_of(t)), first));
+            sum[c].s = vi_add(sum[c].s, vi_mul(dots(u + 4, 4, q + 16, fit_of(t)), second));
+        }
+    }
+}
+
+/* One super-block times C columns, straight from the panel. t and C are constants wherever this is inlined. */
+INL void block_direct(tl_dtype t, int C, float *y, int64_t y_stride, const uint8_t *block, int half, const tl_x256 *const *x) {
+    const uint8_t *p = block + head_of(t) * TL_PANEL + half * 4 * VL;
+    sums sum[COLUMNS_K];
+    vi sc = vi_set(0), mn, u[8];
+    for (int c = 0; c < C; c++)
+        sum[c] = (sums){vi_set(0), vi_set(0)};
+    for (int r = 0; r < 8; r++) {
+        int runs = is_wide(t) ? 4 : 2; /* that share a quad of scales */
+        if (r % runs == 0) {
+            scales_of(t, p, r / runs, &sc, &mn);
+            for (int c = 0; c < C; c++)
+                sum[c].t = with_sums(sum[c].t, offset_of(t) ? sc : mn, x[c], r / runs, is_wide(t));
+        }
+        run_of(t, p, r, u);
+        add_run(t, C, sum, u, sc, r, x);
+    }
+    add_block(t, C, y, y_stride, sum, block + half * 2 * VL, x);
+}
+
+/* A super-block's integers, decoded once for many columns; they stay in the first cache. */
+typedef struct strip {
+    vi u[8][8], sc[4], mn[4];
+} strip;
+
+INL void fill_strip(tl_dtype t, strip *w, const uint8_t *block, int half) {
+    const uint8_t *p = block + head_of(t) * TL_PANEL + half * 4 * VL;
+    for (int quad = 0; quad < (is_wide(t) ? 2 : 4); quad++)
+        scales_of(t, p, quad, &w->sc[quad], &w->mn[quad]);
+    for (int r = 0; r < 8; r++)
+        run_of(t, p, r, w->u[r]);
+}
+
+INL void block_strip(tl_dtype t, int C, float *y, int64_t y_stride, const uint8_t *block, int half, const strip *w, const tl_x256 *const *x) {
+    sums sum[COLUMNS_K];
+    int runs = is_wide(t) ? 4 : 2;
+    for (int c = 0; c < C; c++) {
+        sum[c] = (sums){vi_set(0), vi_set(0)};
+        for (int quad = 0; quad < 8 / runs; quad++)
+            sum[c].t = with_sums(sum[c].t, offset_of(t) ? w->sc[quad] : w->mn[quad], x[c], quad, is_wide(t));
+    }
+    for (int r = 0; r < 8; r++)
+        add_run(t, C, sum, w->u[r], w->sc[r / runs], r, x);
+    add_block(t, C, y, y_stride, sum, block + half * 2 * VL, x);
+}
+
+INL void point(const tl_x256 **v, int C, const void *x, size_t x_stride, int c, int64_t b) {
+    for (int i = 0; i < C; i++)
+        v[i] = (const tl_x256 *)(const void *)((const char *)x + (size_t)(c + i) * x_stride) + b;
+}
+
+INL void panel_k(tl_dtype t, float *y, int64_t y_stride, const uint8_t *panel, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    const size_t bytes = (size_t)tl_dtype_get(t)->block_bytes * TL_PANEL;
+    const tl_x256 *v[COLUMNS_K];
+    strip w;
+    for (int c = 0; c < n_cols; c++)
+        for (int half = 0; half < HALVES; half++)
+            v_store(y + c * y_stride + half * VL, v_set(0.0f));
     for (int64_t b = 0; b < k / 256; b++, panel += bytes) {
-        const uint8_t *p = panel + head + half * 4 * VL;
-        vi S[COLUMNS_K], T[COLUMNS_K], sc = vi_set(0), mn, u[8];
-        for (int c = 0; c < C; c++)
-            S[c] = T[c] = vi_set(0);
-        for (int r = 0; r < 8; r++) {
-            if (r % (wide ? 4 : 2) == 0) {
-                int quad = r / (wide ? 4 : 2);
-                scales_of(t, p, quad, &sc, &mn);
-                for (int c = 0; c < C; c++)
-                    T[c] = with_sums(T[c], minima ? mn : sc, v[c] + b, quad, wide);
-            }
-            run_of(t, p, r, u);
-            for (int c = 0; c < C; c++) {
-                const int8_t *q = v[c][b].q + 32 * r;
-                if (wide) {
-                    S[c] = vi_add(S[c], vi_mul(dots(u, 8, q, fit_of(t)), vi_byte(sc, r % 4)));
-                } else {
-                    S[c] = vi_add(S[c], vi_mul(dots(u, 4, q, fit_of(t)), vi_byte(sc, r % 2 * 2)));
-                    S[c] = vi_add(S[c], vi_mul(dots(u + 4, 4, q + 16, fit_of(t)), vi_byte(sc, r % 2 * 2 + 1)));
+        for (int half = 0; half < HALVES; half++) {
+            float *out = y + half * VL;
+            int c = 0;
+            if (n_cols >= 2 * COLUMNS_K) {
+                fill_strip(t, &w, panel, half);
+                for (; c + COLUMNS_K <= n_cols; c += COLUMNS_K) {
+                    point(v, COLUMNS_K, x, x_stride, c, b);
+                    block_strip(t, COLUMNS_K, out + c * y_stride, y_stride, panel, half, &w, v);
                 }
             }
-        }
-        vf d = v_from_f16(panel + half * 2 * VL);
-        for (int c = 0; c < C; c++) {
-            vf dx = v_set(v[c][b].d);
-            if (minima) {
-                vf m = v_from_f16(panel + 2 * TL_PANEL + half * 2 * VL);
-                acc[c] = v_add(acc[c], v_mul(v_sub(v_mul(v_from_int(S[c]), d), v_mul(v_from_int(T[c]), m)), dx));
-            } else {
-                vi sum = vi_sub(S[c], vi_mul(T[c], vi_set(offset_of(t))));
-                acc[c] = v_add(acc[c], v_mul(v_from_int(sum), v_mul(d, dx)));
+            for (; c + COLUMNS_K <= n_cols; c += COLUMNS_K) {
+                point(v, COLUMNS_K, x, x_stride, c, b);
+                block_direct(t, COLUMNS_K, out + c * y_stride, y_stride, panel, half, v);
+            }
+            for (; c < n_cols; c++) {
+                point(v, 1, x, x_stride, c, b);
+                block_direct(t, 1, out + c * y_stride, y_stride, panel, half, v);
             }
         }
     }
-    for (int c = 0; c < C; c++)
-        v_store(y + c * y_stride + half * VL, acc[c]);
 }
 
 #define PANEL_K(name, type)                                                                                                                \
     void TL_ISA(panel_##name)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) {      \
-        for (int half = 0; half < HALVES; half++) {                                                                                        \
-            int c = 0;                                                                                                                     \
-            for (; c + COLUMNS_K <= n_cols; c += COLUMNS_K)                                                                                \
-                columns_k(type, COLUMNS_K, y + c * y_stride, y_stride, panel, half, (const char *)x + (size_t)c * x_stride, x_stride, k);  \
-            for (; c < n_cols; c++)                                                                                                        \
-                columns_k(type, 1, y + c * y_stride, y_stride, panel, half, (const char *)x + (size_t)c * x_stride, x_stride, k);          \
-        }                                                                                                                                  \
+        panel_k(type, y, y_stride, panel, x, x_stride, n_cols, k);                                                                         \
     }
 
 PANEL_K(q2_k, TL_Q2_K)

@@ -6,7 +6,7 @@
 
 #include "backends/cpu/isa/avx512/vec.h"
 
-enum { COLUMNS_K = 4 };
+enum { COLUMNS_K = 8 };
 
 /* Dots of n vectors of unsigned bytes with 4 n values of x; sums of any length fit. */
 static inline __attribute__((always_inline)) vi dots(const vi *u, int n, const int8_t *x, int fit) {
