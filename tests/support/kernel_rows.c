@@ -101,9 +101,40 @@ static bool check_map(kernel_job *j, row_args *v, int n_in, void (*call)(kernel_
     return true;
 }
 
+static bool check_values(kernel_job *j, const float *x, int64_t n) {
+    row_args v = {.n = n};
+    kernel_arg arg[] = {{.pointer = &v.a, .bytes = (size_t)n * 4, .align = 4, .data = x},
+                        {.pointer = &v.y, .bytes = (size_t)n * 4, .align = 4}};
+    return kernel_run(j, call_unary, &v, arg, 2);
+}
+
+/* Half a million floats from all there are, and those next to where some function changes its way. */
+static bool check_sweep(kernel_job *j) {
+    static const float edges[] = {0,     0x1p-126f, 0x1p-100f, 0x1p-24f,  0x1p-14f,       0.5f,           0.625f,   0.70710678f,
+                                  1,     2,         4,         8.5f,      0x1.5d589ep+6f, 0x1.62e42ep+6f, 0x1p+20f, 65504,
+                                  65520, 0x1p+100f, 1.570796f, 3.141593f, 0x1.62e43p-2f,  0x1.8p+23f,     FLT_MAX};
+    enum { PART = 16384, PARTS = 32, STEP = 8191, NEAR = 64, EDGES = sizeof edges / sizeof *edges };
+    static float x[PART];
+    for (uint32_t part = 0; part < PARTS; part++) {
+        for (uint32_t i = 0; i < PART; i++)
+            x[i] = tl_real((part * PART + i) * STEP);
+        kernel_says(j, "floats from %08x on", (unsigned)(part * PART * STEP));
+        if (!check_values(j, x, PART))
+            return false;
+    }
+    for (uint32_t e = 0; e < EDGES; e++) {
+        for (uint32_t i = 0; i < 4 * NEAR; i++)
+            x[i] = tl_real((tl_bits(edges[e]) - NEAR + i % (2 * NEAR)) ^ (i < 2 * NEAR ? 0 : TL_SIGN_BIT));
+        kernel_says(j, "floats about +-%08x", (unsigned)tl_bits(edges[e]));
+        if (!check_values(j, x, 4 * NEAR))
+            return false;
+    }
+    return true;
+}
+
 KERNEL_CHECKER(tl_fn_unary) {
     row_args v = {.n = 0};
-    return check_map(j, &v, 1, call_unary, "");
+    return check_map(j, &v, 1, call_unary, "") && check_sweep(j);
 }
 
 KERNEL_CHECKER(tl_fn_binary) {
