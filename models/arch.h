@@ -16,8 +16,8 @@ typedef struct tl_weight_row {
     tl_dim_symbol shape[3]; /* NumPy order, ends with DIM_NONE */
     unsigned uses;          /* TL_USE_ mask */
     bool optional;
-    bool bias;              /* PATTERN.bias [first axis of shape] is taken where the file has it, and tl_apply adds it */
-    const char *tied;       /* the pattern whose tensor serves, with these uses too, when this one is absent */
+    bool bias;        /* PATTERN.bias [first axis of shape] is taken where the file has it, and tl_apply adds it */
+    const char *tied; /* the pattern whose tensor serves, with these uses too, when this one is absent */
 } tl_weight_row;
 
 /* A weight and what belongs to it. w is NULL where an optional one is absent. */
@@ -36,9 +36,9 @@ typedef struct tl_build {
     const tl_model *model;
     const tl_hparams *hp;
     tl_tensor *ids, *pos, *slots, *span, *pages, *take;
-    tl_tensor **k, **v;     /* by layer: the caches */
-    tl_tensor *angles;      /* tl_angles, made once */
-    tl_tensor *hidden;      /* set by head through tl_hidden */
+    tl_tensor **k, **v; /* by layer: the caches */
+    tl_tensor *angles;  /* tl_angles, made once */
+    tl_tensor *hidden;  /* set by head through tl_hidden */
 } tl_build;
 
 typedef struct tl_arch {
@@ -49,9 +49,9 @@ typedef struct tl_arch {
     /* Reads what is not common to all architectures from metadata (may be NULL). */
     tl_status (*hparams)(const tl_gguf *g, tl_hparams *hp, tl_error *err);
     tl_state_shape (*state)(const tl_hparams *hp, int layer);
-    tl_tensor *(*embed)(tl_build *b, tl_tensor *ids);          /* [n] -> x [n, n_embd] */
-    tl_tensor *(*layer)(tl_build *b, int i, tl_tensor *x);     /* x -> x */
-    tl_tensor *(*head)(tl_build *b, tl_tensor *x);             /* x [m, n_embd] -> logits [m, n_vocab] */
+    tl_tensor *(*embed)(tl_build *b, tl_tensor *ids);      /* [n] -> x [n, n_embd] */
+    tl_tensor *(*layer)(tl_build *b, int i, tl_tensor *x); /* x -> x */
+    tl_tensor *(*head)(tl_build *b, tl_tensor *x);         /* x [m, n_embd] -> logits [m, n_vocab] */
 } tl_arch;
 
 #define TL_ARCH(id, text) extern const tl_arch tl_arch_##id;

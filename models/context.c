@@ -55,10 +55,12 @@ static tl_status make_caches(tl_context *c, bool dry, tl_error *err) {
         tl_state_shape shape = m->arch->state(&m->hp, i);
         int64_t rows = c->options.n_ctx;
         snprintf(name, sizeof name, "cache.%d.k", i);
-        s = (dry ? tl_bank_declare : tl_bank_add)(c->bank, name, c->options.kv, 3, (int64_t[]){rows, shape.heads, shape.k_dim}, NULL, &c->build.k[i], err);
+        s = (dry ? tl_bank_declare : tl_bank_add)(c->bank, name, c->options.kv, 3, (int64_t[]){rows, shape.heads, shape.k_dim}, NULL,
+                                                  &c->build.k[i], err);
         snprintf(name, sizeof name, "cache.%d.v", i);
         if (!s)
-            s = (dry ? tl_bank_declare : tl_bank_add)(c->bank, name, c->options.kv, 3, (int64_t[]){rows, shape.heads, shape.v_dim}, NULL, &c->build.v[i], err);
+            s = (dry ? tl_bank_declare : tl_bank_add)(c->bank, name, c->options.kv, 3, (int64_t[]){rows, shape.heads, shape.v_dim}, NULL,
+                                                      &c->build.v[i], err);
     }
     return s;
 }
@@ -139,7 +141,7 @@ tl_status tl_context_new(tl_context **c, tl_model *m, const tl_context_options *
     *c = NULL;
     if (!m || !m->complete)
         return tl_fail(err, TL_ERR_USAGE, "context: %s",
-                       !m                        ? "no model given"
+                       !m                      ? "no model given"
                        : m->options.vocab_only ? "the model was loaded without weights (vocab_only)"
                                                : "the model's weights are not loaded completely");
     return open_context(c, m, o, false, err);
@@ -164,8 +166,8 @@ void tl_context_free(tl_context *c) {
     tl_free(c);
 }
 
-tl_status tl_context_forecast(const tl_gguf *g, tl_backend *be, const tl_model_options *mo, const tl_context_options *o, tl_memory_forecast *out,
-                              tl_error *err) {
+tl_status tl_context_forecast(const tl_gguf *g, tl_backend *be, const tl_model_options *mo, const tl_context_options *o,
+                              tl_memory_forecast *out, tl_error *err) {
     *out = (tl_memory_forecast){0, 0, 0, 0, 0};
     if (!g || !be)
         return tl_fail(err, TL_ERR_USAGE, "forecast: a file and a backend are needed");

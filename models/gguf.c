@@ -15,20 +15,20 @@
 #define MISWRITTEN "the program that wrote the file is at fault, or the file is damaged: download it again or convert the model anew"
 
 enum {
-    GGUF_KEY_LEAST = 14,     /* bytes of the shortest key record: length, a letter, type, u8 */
-    GGUF_TENSOR_LEAST = 33,  /* of a tensor record: length, a letter, rank, a dimension, type, offset */
-    GGUF_FIRST_WANT = 65536  /* prefixes grow from here */
+    GGUF_KEY_LEAST = 14,    /* bytes of the shortest key record: length, a letter, type, u8 */
+    GGUF_TENSOR_LEAST = 33, /* of a tensor record: length, a letter, rank, a dimension, type, offset */
+    GGUF_FIRST_WANT = 65536 /* prefixes grow from here */
 };
 
 /* A walk over the table: where it is, and what it is at, for messages. */
 typedef struct gguf_walk {
     const uint8_t *bytes;
-    size_t n;                /* at hand */
+    size_t n; /* at hand */
     uint64_t file_bytes, at;
     const char *label;
-    const char *kind;        /* "key", "tensor"; NULL: the header */
-    uint64_t item, items;    /* number of it */
-    const uint8_t *name;     /* its name once that was read, else NULL */
+    const char *kind;     /* "key", "tensor"; NULL: the header */
+    uint64_t item, items; /* number of it */
+    const uint8_t *name;  /* its name once that was read, else NULL */
     size_t name_n;
     uint64_t *want;
     tl_error *err;
@@ -105,7 +105,11 @@ static tl_status gguf_string(gguf_walk *w, const char *what, uint64_t most, cons
 /* ---- header --------------------------------------------------------------------------------------------------------------- */
 
 /* What a file that is no GGUF seems to be. */
-static const struct gguf_lookalike { const char *magic; uint8_t at, n; const char *is; } gguf_lookalikes[] = {
+static const struct gguf_lookalike {
+    const char *magic;
+    uint8_t at, n;
+    const char *is;
+} gguf_lookalikes[] = {
     {"version https://git-lf", 0, 22, "a git-lfs pointer, the model itself is elsewhere: run `git lfs pull`"},
     {"{", 8, 1, "a safetensors file: convert it with llama.cpp's convert_hf_to_gguf.py"},
     {"PK\3\4", 0, 4, "a zip archive, such as a PyTorch checkpoint: unpack or convert it"},
@@ -377,8 +381,7 @@ static tl_status gguf_place(gguf_walk *w, const tl_gguf *g, tl_gguf_tensor *t) {
     if (relative % g->alignment != 0)
         return gguf_refuse(w, TL_ERR_FORMAT, at, MISWRITTEN, "data offset %llu, expected a multiple of the alignment %llu",
                            (unsigned long long)relative, (unsigned long long)g->alignment);
-    if (g->data_offset > g->file_bytes || relative > g->file_bytes - g->data_offset ||
-        t->bytes > g->file_bytes - g->data_offset - relative)
+    if (g->data_offset > g->file_bytes || relative > g->file_bytes - g->data_offset || t->bytes > g->file_bytes - g->data_offset - relative)
         return gguf_refuse(w, TL_ERR_FORMAT, at, DAMAGED, "its %llu bytes at %llu + %llu end beyond the file's %llu",
                            (unsigned long long)t->bytes, (unsigned long long)g->data_offset, (unsigned long long)relative,
                            (unsigned long long)g->file_bytes);
@@ -429,9 +432,11 @@ static tl_status gguf_allocate(const gguf_walk *w, tl_gguf *g, uint64_t keys, ui
                                 tensors * (sizeof *g->tensors + sizeof(uint32_t))
                           : UINT64_MAX;
     if (bytes > limit)
-        return tl_fail(w->err, TL_ERR_UNSUPPORTED, "%s: %llu keys and %llu tensors with %llu bytes of names need more than %d MiB to list, "
-                       "the most that a file may take; split the model or shorten its metadata", w->label, (unsigned long long)keys,
-                       (unsigned long long)tensors, (unsigned long long)w->names, TL_GGUF_INDEX_MAX >> 20);
+        return tl_fail(w->err, TL_ERR_UNSUPPORTED,
+                       "%s: %llu keys and %llu tensors with %llu bytes of names need more than %d MiB to list, "
+                       "the most that a file may take; split the model or shorten its metadata",
+                       w->label, (unsigned long long)keys, (unsigned long long)tensors, (unsigned long long)w->names,
+                       TL_GGUF_INDEX_MAX >> 20);
     g->key_index.seed = g->tensor_index.seed = w->seed;
     g->keys = tl_alloc((size_t)keys * sizeof *g->keys);
     g->tensors = tl_alloc((size_t)tensors * sizeof *g->tensors);
@@ -518,9 +523,10 @@ static tl_status gguf_refuse_split(const gguf_walk *w, const tl_gguf *g) {
         return TL_OK;
     if (tl_gguf_get_int(g, "split.no", false, 0, INT64_MAX, &no, &ignored) != TL_OK)
         no = 0;
-    return tl_fail(w->err, TL_ERR_UNSUPPORTED, "%s: key 'split.count': this is part %lld of a model split into %lld files, expected one "
-                   "file; merge them with `llama-gguf-split --merge FIRST-PART MERGED.gguf` and load that", w->label,
-                   (long long)no + 1, (long long)count);
+    return tl_fail(w->err, TL_ERR_UNSUPPORTED,
+                   "%s: key 'split.count': this is part %lld of a model split into %lld files, expected one "
+                   "file; merge them with `llama-gguf-split --merge FIRST-PART MERGED.gguf` and load that",
+                   w->label, (long long)no + 1, (long long)count);
 }
 
 tl_status tl_gguf_read_table(tl_gguf *g, const uint8_t *bytes, size_t n, uint64_t *want, tl_error *err) {

@@ -17,14 +17,14 @@
 
 /* ---- limits, shared by reader and writer ---- */
 enum {
-    TL_GGUF_HEADER = 24,            /* magic, version, two counts */
-    TL_GGUF_KEY_MAX = 65535,        /* bytes of a key */
-    TL_GGUF_NAME_MAX = 64,          /* bytes of a tensor's name */
+    TL_GGUF_HEADER = 24,     /* magic, version, two counts */
+    TL_GGUF_KEY_MAX = 65535, /* bytes of a key */
+    TL_GGUF_NAME_MAX = 64,   /* bytes of a tensor's name */
     TL_GGUF_DIMS_MAX = 4,
-    TL_GGUF_ALIGN = 32,             /* where general.alignment is absent */
+    TL_GGUF_ALIGN = 32, /* where general.alignment is absent */
     TL_GGUF_ALIGN_MAX = 65536,
-    TL_GGUF_INDEX_MAX = 64 << 20,   /* bytes that the reader allocates beside the table itself */
-    TL_GGUF_MARK = 16               /* strings of an array between two remembered offsets */
+    TL_GGUF_INDEX_MAX = 64 << 20, /* bytes that the reader allocates beside the table itself */
+    TL_GGUF_MARK = 16             /* strings of an array between two remembered offsets */
 };
 
 /* A power of two that is a multiple of 8. */
@@ -67,27 +67,27 @@ void tl_index_free(tl_name_index *x);
 
 /* ---- gguf.c ---- */
 typedef struct tl_gguf_key_entry {
-    uint64_t value;         /* offset of the value, of an array's first element */
-    uint64_t count;         /* elements of an array */
-    uint64_t mark;          /* a string array: the first of its offsets in tl_gguf.marks */
-    uint8_t type, elem;     /* tl_gguf_type */
+    uint64_t value;     /* offset of the value, of an array's first element */
+    uint64_t count;     /* elements of an array */
+    uint64_t mark;      /* a string array: the first of its offsets in tl_gguf.marks */
+    uint8_t type, elem; /* tl_gguf_type */
 } tl_gguf_key_entry;
 
 struct tl_gguf {
-    const uint8_t *table;   /* the first table_bytes bytes of the file: mapped, borrowed or owned */
+    const uint8_t *table; /* the first table_bytes bytes of the file: mapped, borrowed or owned */
     uint64_t table_bytes, file_bytes, data_offset, alignment;
     int version;
     tl_gguf_key_entry *keys;
     tl_gguf_tensor *tensors;
     tl_name_index key_index, tensor_index;
-    char *names;            /* of keys and tensors, terminated */
-    uint64_t *marks;        /* offset of every TL_GGUF_MARK-th string of the string arrays */
-    uint8_t *owned;         /* a copy of the table, or NULL */
-    const uint8_t *file;    /* the whole file in memory, or NULL */
+    char *names;         /* of keys and tensors, terminated */
+    uint64_t *marks;     /* offset of every TL_GGUF_MARK-th string of the string arrays */
+    uint8_t *owned;      /* a copy of the table, or NULL */
+    const uint8_t *file; /* the whole file in memory, or NULL */
     tl_map map;
-    tl_reader reader;       /* read is NULL where there is none */
-    char *path;             /* never NULL */
-    char label[132];        /* the path, cut in front, for messages */
+    tl_reader reader; /* read is NULL where there is none */
+    char *path;       /* never NULL */
+    char label[132];  /* the path, cut in front, for messages */
 };
 
 /* What messages call the file: its path, cut in front where it is long, or "GGUF data". */

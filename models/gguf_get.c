@@ -28,7 +28,7 @@ double tl_gguf_float_at(const uint8_t *p, unsigned type) {
     memcpy(&d, &bits, sizeof d);
     if (type == TL_GGUF_F64)
         return d;
-    volatile float stored = f; /* volatile: else the compiler may move the widening out of the calls around it */
+    volatile float stored = f;         /* volatile: else the compiler may move the widening out of the calls around it */
     uint64_t saved = tl_float_enter(); /* a caller that flushes denormals must not change what a file says */
     volatile double wide = (double)stored;
     tl_float_leave(saved);

@@ -32,9 +32,10 @@ static tl_status gguf_check_pair(const tl_gguf *g, const tl_gguf_tensor *a, cons
     char first[72], second[72];
     if (a->offset + a->bytes <= b->offset)
         return TL_OK;
-    return tl_fail(err, TL_ERR_FORMAT, "%s: tensors '%s' (bytes %llu to %llu) and '%s' (from byte %llu on) overlap; the program that wrote "
-                   "the file is at fault, or the file is damaged: download it again or convert the model anew", g->label,
-                   tl_show_bytes(a->name, strlen(a->name), first, sizeof first), (unsigned long long)a->offset,
+    return tl_fail(err, TL_ERR_FORMAT,
+                   "%s: tensors '%s' (bytes %llu to %llu) and '%s' (from byte %llu on) overlap; the program that wrote "
+                   "the file is at fault, or the file is damaged: download it again or convert the model anew",
+                   g->label, tl_show_bytes(a->name, strlen(a->name), first, sizeof first), (unsigned long long)a->offset,
                    (unsigned long long)(a->offset + a->bytes), tl_show_bytes(b->name, strlen(b->name), second, sizeof second),
                    (unsigned long long)b->offset);
 }

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const gguf_value_names[] = {"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array",
-                                               "u64", "i64", "f64"};
+static const char *const gguf_value_names[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
+                                               "bool", "string", "array", "u64", "i64", "f64"};
 
 const char *tl_gguf_value_type_name(unsigned type) {
     return type < sizeof gguf_value_names / sizeof *gguf_value_names ? gguf_value_names[type] : "unknown";
@@ -14,16 +14,23 @@ const char *tl_gguf_value_type_name(unsigned type) {
 
 /* ---- tensor types that Tally lacks: their size is checked all the same (ggml.h, ggml-common.h of ggml 0.9) ---- */
 
-static const struct gguf_foreign_type { const char *name; uint8_t type; uint16_t block, bytes; } gguf_foreign_types[] = {
-    {"q8_1", 9, 32, 36},      {"q8_k", 15, 256, 292},  {"iq2_xxs", 16, 256, 66}, {"iq2_xs", 17, 256, 74}, {"iq3_xxs", 18, 256, 98},
-    {"iq1_s", 19, 256, 50},   {"iq4_nl", 20, 32, 18},  {"iq3_s", 21, 256, 110},  {"iq2_s", 22, 256, 82},  {"iq4_xs", 23, 256, 136},
-    {"i64", 27, 1, 8},        {"f64", 28, 1, 8},       {"iq1_m", 29, 256, 56},   {"tq1_0", 34, 256, 54},  {"tq2_0", 35, 256, 66},
-    {"mxfp4", 39, 32, 17},    {"nvfp4", 40, 64, 36},   {"q1_0", 41, 128, 18},    {"q2_0", 42, 64, 18},
+static const struct gguf_foreign_type {
+    const char *name;
+    uint8_t type;
+    uint16_t block, bytes;
+} gguf_foreign_types[] = {
+    {"q8_1", 9, 32, 36},    {"q8_k", 15, 256, 292}, {"iq2_xxs", 16, 256, 66}, {"iq2_xs", 17, 256, 74}, {"iq3_xxs", 18, 256, 98},
+    {"iq1_s", 19, 256, 50}, {"iq4_nl", 20, 32, 18}, {"iq3_s", 21, 256, 110},  {"iq2_s", 22, 256, 82},  {"iq4_xs", 23, 256, 136},
+    {"i64", 27, 1, 8},      {"f64", 28, 1, 8},      {"iq1_m", 29, 256, 56},   {"tq1_0", 34, 256, 54},  {"tq2_0", 35, 256, 66},
+    {"mxfp4", 39, 32, 17},  {"nvfp4", 40, 64, 36},  {"q1_0", 41, 128, 18},    {"q2_0", 42, 64, 18},
 };
 
-static const struct gguf_removed_type { const char *name; uint8_t type; } gguf_removed_types[] = {
-    {"q4_2", 4},       {"q4_3", 5},        {"q4_0_4_4", 31},   {"q4_0_4_8", 32},
-    {"q4_0_8_8", 33},  {"iq4_nl_4_4", 36}, {"iq4_nl_4_8", 37}, {"iq4_nl_8_8", 38},
+static const struct gguf_removed_type {
+    const char *name;
+    uint8_t type;
+} gguf_removed_types[] = {
+    {"q4_2", 4},      {"q4_3", 5},        {"q4_0_4_4", 31},   {"q4_0_4_8", 32},
+    {"q4_0_8_8", 33}, {"iq4_nl_4_4", 36}, {"iq4_nl_4_8", 37}, {"iq4_nl_8_8", 38},
 };
 
 static const struct gguf_foreign_type *gguf_foreign_find(unsigned type) {
@@ -81,7 +88,7 @@ size_t tl_printable_char(const uint8_t *s, size_t n) {
     }
     bool overlong = (len == 3 && code < 0x800) || (len == 4 && code < 0x10000);
     bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-    bool control = code < 0xA0 || code == 0x2028 || code == 0x2029; /* C1 and the line separators */
+    bool control = code < 0xA0 || code == 0x2028 || code == 0x2029;                        /* C1 and the line separators */
     bool turns = (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069); /* reorders the text around it */
     return overlong || surrogate || control || turns || code > 0x10FFFF ? 0 : len;
 }

@@ -23,7 +23,7 @@ typedef struct writer_tensor {
 struct tl_gguf_writer {
     tl_arena arena; /* names */
     tl_name_index keys, tensor_index;
-    tl_text table;  /* key records, as in the file */
+    tl_text table; /* key records, as in the file */
     writer_tensor *tensors;
     size_t cap;
     uint64_t align;
@@ -269,8 +269,10 @@ tl_status tl_gguf_add_tensor(tl_gguf_writer *w, const char *name, tl_dtype dtype
     writer_tensor t = {.data = data, .type = d->gguf, .rank = rank};
     memcpy(t.shape, shape, (size_t)rank * sizeof *shape);
     if (!writer_size(d, rank, shape, &t.bytes))
-        return tl_fail(err, TL_ERR_USAGE, "GGUF writer: tensor '%s': every axis must be positive, the last (%lld) a multiple of %d for %s, "
-                       "and all of it less than 2^63 bytes", shown, (long long)shape[rank - 1], d->block, d->name);
+        return tl_fail(err, TL_ERR_USAGE,
+                       "GGUF writer: tensor '%s': every axis must be positive, the last (%lld) a multiple of %d for %s, "
+                       "and all of it less than 2^63 bytes",
+                       shown, (long long)shape[rank - 1], d->block, d->name);
     if (w->tensor_index.n == w->cap) {
         size_t cap = w->cap < 16 ? 16 : w->cap * 2, bytes;
         writer_tensor *grown = tl_mul_size(cap, sizeof *grown, &bytes) ? tl_realloc(w->tensors, bytes) : NULL;
@@ -291,7 +293,13 @@ tl_status tl_gguf_add_tensor(tl_gguf_writer *w, const char *name, tl_dtype dtype
 /* ---- output --------------------------------------------------------------------------------------------------------------- */
 
 /* Where bytes go: a file or a text. */
-typedef struct writer_sink { FILE *file; tl_text *text; const char *path; uint64_t at; tl_error *err; } writer_sink;
+typedef struct writer_sink {
+    FILE *file;
+    tl_text *text;
+    const char *path;
+    uint64_t at;
+    tl_error *err;
+} writer_sink;
 
 static tl_status writer_refused(const writer_sink *k, const char *did) {
     return tl_fail(k->err, TL_ERR_IO, "cannot %s '%.200s' (byte %llu): %s; is the disk full?", did, k->path, (unsigned long long)k->at,

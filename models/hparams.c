@@ -13,7 +13,8 @@ static const char *key(const tl_hparams *hp, const char *suffix, char buf[96]) {
     return buf;
 }
 
-static tl_status get_int(const tl_gguf *g, const tl_hparams *hp, const char *suffix, bool required, int64_t lo, int64_t hi, int32_t *out, tl_error *err) {
+static tl_status get_int(const tl_gguf *g, const tl_hparams *hp, const char *suffix, bool required, int64_t lo, int64_t hi, int32_t *out,
+                         tl_error *err) {
     char buf[96];
     int64_t v = *out;
     tl_status s = tl_gguf_get_int(g, key(hp, suffix, buf), required, lo, hi, &v, err);
@@ -21,12 +22,13 @@ static tl_status get_int(const tl_gguf *g, const tl_hparams *hp, const char *suf
     return s;
 }
 
-static tl_status get_float(const tl_gguf *g, const tl_hparams *hp, const char *suffix, bool required, double lo, double hi, double *out, tl_error *err) {
+static tl_status get_float(const tl_gguf *g, const tl_hparams *hp, const char *suffix, bool required, double lo, double hi, double *out,
+                           tl_error *err) {
     char buf[96], a[32], b[32], c[32];
     tl_status s = tl_gguf_get_float(g, key(hp, suffix, buf), required, out, err);
     if (!s && !(*out >= lo && *out <= hi))
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s is %s, not %s to %s", tl_gguf_label(g), buf, tl_number_print(*out, 9, a), tl_number_print(lo, 9, b),
-                       tl_number_print(hi, 9, c));
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s is %s, not %s to %s", tl_gguf_label(g), buf, tl_number_print(*out, 9, a),
+                       tl_number_print(lo, 9, b), tl_number_print(hi, 9, c));
     return s;
 }
 
@@ -77,8 +79,8 @@ static tl_status read_heads(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
     if ((s = get_int(g, hp, "attention.value_length", false, 1, 4096, &hp->head_dim_v, err)))
         return s;
     if (hp->head_dim < 2)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %d heads leave no dims of %s.embedding_length %d", tl_gguf_label(g), (int)hp->n_head, hp->arch,
-                       (int)hp->n_embd);
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %d heads leave no dims of %s.embedding_length %d", tl_gguf_label(g), (int)hp->n_head,
+                       hp->arch, (int)hp->n_embd);
     if (hp->n_head % hp->n_head_kv)
         return tl_fail(err, TL_ERR_FORMAT, "%s: %s.attention.head_count %d is no multiple of head_count_kv %d", tl_gguf_label(g), hp->arch,
                        (int)hp->n_head, (int)hp->n_head_kv);
@@ -113,8 +115,8 @@ tl_status tl_hparams_read(const tl_gguf *g, tl_hparams *hp, const tl_arch **arch
     if (!table)
         return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' is missing", tl_gguf_label(g));
     if (table->shape[0] > INT32_MAX)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' has %lld rows, more than %d", tl_gguf_label(g), (long long)table->shape[0],
-                       INT32_MAX);
+        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' has %lld rows, more than %d", tl_gguf_label(g),
+                       (long long)table->shape[0], INT32_MAX);
     hp->n_vocab = (int32_t)table->shape[0];
     hp->tied = !tl_gguf_tensor_find(g, "output.weight");
     return (*arch)->hparams ? (*arch)->hparams(g, hp, err) : TL_OK;

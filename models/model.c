@@ -50,8 +50,8 @@ static void describe(tl_model *m) {
         snprintf(m->text, sizeof m->text, "%s %llu.%02lluB %s", m->hp.arch, (unsigned long long)(p / 1000000000),
                  (unsigned long long)(p / 10000000 % 100), upper);
     else if (p >= 1000000)
-        snprintf(m->text, sizeof m->text, "%s %llu.%02lluM %s", m->hp.arch, (unsigned long long)(p / 1000000), (unsigned long long)(p / 10000 % 100),
-                 upper);
+        snprintf(m->text, sizeof m->text, "%s %llu.%02lluM %s", m->hp.arch, (unsigned long long)(p / 1000000),
+                 (unsigned long long)(p / 10000 % 100), upper);
     else
         snprintf(m->text, sizeof m->text, "%s %lluK %s", m->hp.arch, (unsigned long long)(p / 1000), upper);
 }
@@ -61,8 +61,8 @@ static void describe(tl_model *m) {
 static tl_status check_vocab(const tl_model *m, tl_error *err) {
     int32_t tokens = tl_tokenizer_size(m->tokenizer);
     if (m->hp.n_vocab < tokens)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: the vocabulary has %d tokens, but 'token_embd.weight' %d rows", tl_gguf_label(m->gguf), (int)tokens,
-                       (int)m->hp.n_vocab);
+        return tl_fail(err, TL_ERR_FORMAT, "%s: the vocabulary has %d tokens, but 'token_embd.weight' %d rows", tl_gguf_label(m->gguf),
+                       (int)tokens, (int)m->hp.n_vocab);
     return TL_OK;
 }
 
@@ -82,13 +82,15 @@ static tl_status open_parts(tl_model *m, tl_error *err) {
     return TL_OK;
 }
 
-static tl_status open_model(tl_model **out, const tl_gguf *g, tl_gguf *owned, tl_backend *be, const tl_model_options *o, bool dry, tl_error *err) {
+static tl_status open_model(tl_model **out, const tl_gguf *g, tl_gguf *owned, tl_backend *be, const tl_model_options *o, bool dry,
+                            tl_error *err) {
     *out = NULL;
     bool usable = g && (be || (o && o->vocab_only));
     tl_model *m = usable ? tl_alloc(sizeof *m) : NULL;
     if (!m) {
         tl_gguf_free(owned);
-        return usable ? tl_fail(err, TL_ERR_MEMORY, "model: out of memory") : tl_fail(err, TL_ERR_USAGE, "model: a file and a backend are needed");
+        return usable ? tl_fail(err, TL_ERR_MEMORY, "model: out of memory")
+                      : tl_fail(err, TL_ERR_USAGE, "model: a file and a backend are needed");
     }
     m->gguf = g;
     m->owned = owned;

@@ -22,29 +22,49 @@ extern "C" {
 
 /* ==== 1 bytes and ids: growable results, all zero at first ============================================================== */
 
-typedef struct tl_text { char *data; size_t n, cap; } tl_text;  /* bytes, always followed by a 0 once anything was appended */
-typedef struct tl_ids { int32_t *id; size_t n, cap; } tl_ids;   /* token ids */
+typedef struct tl_text {
+    char *data;
+    size_t n, cap;
+} tl_text; /* bytes, always followed by a 0 once anything was appended */
+typedef struct tl_ids {
+    int32_t *id;
+    size_t n, cap;
+} tl_ids; /* token ids */
 TL_API tl_status tl_text_append(tl_text *t, const char *bytes, size_t n, tl_error *err);
-TL_API void tl_text_free(tl_text *t);                           /* frees and zeroes */
+TL_API void tl_text_free(tl_text *t); /* frees and zeroes */
 TL_API tl_status tl_ids_append(tl_ids *t, const int32_t *id, size_t n, tl_error *err);
 TL_API void tl_ids_free(tl_ids *t);
 
 /* ==== 2 GGUF (github.com/ggml-org/ggml, docs/gguf.md; versions 2 and 3, little-endian) ===================================== */
 
 typedef enum tl_gguf_type {
-    TL_GGUF_U8, TL_GGUF_I8, TL_GGUF_U16, TL_GGUF_I16, TL_GGUF_U32, TL_GGUF_I32, TL_GGUF_F32, TL_GGUF_BOOL, TL_GGUF_STRING, TL_GGUF_ARRAY,
-    TL_GGUF_U64, TL_GGUF_I64, TL_GGUF_F64
+    TL_GGUF_U8,
+    TL_GGUF_I8,
+    TL_GGUF_U16,
+    TL_GGUF_I16,
+    TL_GGUF_U32,
+    TL_GGUF_I32,
+    TL_GGUF_F32,
+    TL_GGUF_BOOL,
+    TL_GGUF_STRING,
+    TL_GGUF_ARRAY,
+    TL_GGUF_U64,
+    TL_GGUF_I64,
+    TL_GGUF_F64
 } tl_gguf_type;
 
 typedef struct tl_gguf tl_gguf;
-typedef struct tl_gguf_string { const char *data; size_t n; } tl_gguf_string; /* not terminated; may hold any bytes */
+typedef struct tl_gguf_string {
+    const char *data;
+    size_t n;
+} tl_gguf_string; /* not terminated; may hold any bytes */
 typedef struct tl_gguf_tensor {
-    const char *name;      /* terminated, at most 64 bytes */
-    int type;              /* GGUF type id */
-    tl_dtype dtype;        /* TL_N_DTYPES where Tally lacks the type (size is known all the same) */
+    const char *name; /* terminated, at most 64 bytes */
+    int type;         /* GGUF type id */
+    tl_dtype dtype;   /* TL_N_DTYPES where Tally lacks the type (size is known all the same) */
     int rank;
-    int64_t shape[4];      /* NumPy order: the file's reversed order is undone here and nowhere else */
-    uint64_t offset;       /* from the start of the file */
+    int64_t shape[4]; /* NumPy order: the file's reversed order is undone here and nowhere else */
+    uint64_t offset;  /* from the start of the file */
     uint64_t bytes;
 } tl_gguf_tensor;
 
@@ -65,15 +85,15 @@ TL_API tl_status tl_gguf_from_reader(tl_gguf **out, const tl_reader *reader, tl_
 TL_API void tl_gguf_free(tl_gguf *g);
 TL_API int tl_gguf_version(const tl_gguf *g);
 TL_API uint64_t tl_gguf_alignment(const tl_gguf *g);
-TL_API uint64_t tl_gguf_data_offset(const tl_gguf *g);  /* where tensor data begins */
+TL_API uint64_t tl_gguf_data_offset(const tl_gguf *g); /* where tensor data begins */
 TL_API uint64_t tl_gguf_file_bytes(const tl_gguf *g);
-TL_API const char *tl_gguf_path(const tl_gguf *g);      /* "" where it has none; for messages */
+TL_API const char *tl_gguf_path(const tl_gguf *g); /* "" where it has none; for messages */
 
 /* Keys in file order. type of an array key is TL_GGUF_ARRAY; its elements' type and count come from tl_gguf_array. */
 TL_API int64_t tl_gguf_keys(const tl_gguf *g);
 TL_API const char *tl_gguf_key(const tl_gguf *g, int64_t i);
 TL_API tl_gguf_type tl_gguf_key_type(const tl_gguf *g, int64_t i);
-TL_API int64_t tl_gguf_find(const tl_gguf *g, const char *key);   /* -1 where absent; hashed */
+TL_API int64_t tl_gguf_find(const tl_gguf *g, const char *key); /* -1 where absent; hashed */
 /* Typed getters. `required` and absent: TL_ERR_FORMAT that names the key; not required and absent: TL_OK, *out as it was. Integers of
  * any width and sign convert where the value fits lo .. hi, else TL_ERR_FORMAT with key, found, expected. */
 TL_API tl_status tl_gguf_get_int(const tl_gguf *g, const char *key, bool required, int64_t lo, int64_t hi, int64_t *out, tl_error *err);
@@ -82,8 +102,8 @@ TL_API tl_status tl_gguf_get_bool(const tl_gguf *g, const char *key, bool requir
 TL_API tl_status tl_gguf_get_string(const tl_gguf *g, const char *key, bool required, tl_gguf_string *out, tl_error *err);
 /* An array: its element type and count must be as wanted (count -1: any). For numbers *data is the packed little-endian elements,
  * possibly unaligned; for strings *data is NULL and the elements come from tl_gguf_array_string. */
-TL_API tl_status tl_gguf_get_array(const tl_gguf *g, const char *key, bool required, tl_gguf_type elem, int64_t want_count, const void **data,
-                                   int64_t *count, tl_error *err);
+TL_API tl_status tl_gguf_get_array(const tl_gguf *g, const char *key, bool required, tl_gguf_type elem, int64_t want_count,
+                                   const void **data, int64_t *count, tl_error *err);
 TL_API tl_gguf_string tl_gguf_array_string(const tl_gguf *g, const char *key, int64_t i);
 /* Element type and count of array key number i. */
 TL_API tl_gguf_type tl_gguf_array_type(const tl_gguf *g, int64_t i, int64_t *count);
@@ -124,11 +144,14 @@ TL_API tl_status tl_gguf_writer_bytes(tl_gguf_writer *w, tl_text *out, tl_error 
 /* ==== 3 tokenizer ============================================================================================================ */
 
 typedef struct tl_tokenizer tl_tokenizer;
-enum { /* tl_tokenizer_encode flags */
-    TL_ENCODE_SPECIAL = 1, /* add BOS / EOS as the model asks (add_bos_token, add_eos_token) */
-    TL_ENCODE_PARSE = 2    /* text like "<|im_end|>" becomes the control token; without it, it is plain text */
+enum {                        /* tl_tokenizer_encode flags */
+       TL_ENCODE_SPECIAL = 1, /* add BOS / EOS as the model asks (add_bos_token, add_eos_token) */
+       TL_ENCODE_PARSE = 2    /* text like "<|im_end|>" becomes the control token; without it, it is plain text */
 };
-typedef struct tl_special_ids { int32_t bos, eos, eot, unk, sep, pad, nl; bool add_bos, add_eos, add_space_prefix; } tl_special_ids; /* -1: none */
+typedef struct tl_special_ids {
+    int32_t bos, eos, eot, unk, sep, pad, nl;
+    bool add_bos, add_eos, add_space_prefix;
+} tl_special_ids; /* -1: none */
 
 /* From tokenizer.ggml.*: model llama (SPM) or gpt2 (byte-level BPE) with pre default, gpt-2, llama-bpe, qwen2, smollm. */
 TL_API tl_status tl_tokenizer_new(tl_tokenizer **t, const tl_gguf *g, tl_error *err);
@@ -152,7 +175,12 @@ TL_API int32_t tl_tokenizer_find(const tl_tokenizer *t, const char *text, size_t
 TL_API tl_status tl_tokenizer_decode(const tl_tokenizer *t, const int32_t *ids, size_t n, bool special, tl_text *out, tl_error *err);
 
 /* A stream of text that never splits a UTF-8 character: bytes of an unfinished one wait inside. */
-typedef struct tl_detok { const tl_tokenizer *t; bool special, started, strip; unsigned char held[4]; int n_held; } tl_detok;
+typedef struct tl_detok {
+    const tl_tokenizer *t;
+    bool special, started, strip;
+    unsigned char held[4];
+    int n_held;
+} tl_detok;
 /* strip: the first token begins a text, so SPM's leading space goes; false where text continues a prompt. */
 TL_API tl_detok tl_detok_start(const tl_tokenizer *t, bool special, bool strip);
 TL_API tl_status tl_detok_push(tl_detok *d, int32_t id, tl_text *out, tl_error *err);
@@ -160,8 +188,10 @@ TL_API tl_status tl_detok_end(tl_detok *d, tl_text *out, tl_error *err); /* an u
 
 /* ==== 4 chat ================================================================================================================= */
 
-typedef struct tl_message { const char *role, *content; } tl_message; /* role: system, user, assistant */
-typedef struct tl_chat tl_chat;                                       /* a row of the built-in template table */
+typedef struct tl_message {
+    const char *role, *content;
+} tl_message;                   /* role: system, user, assistant */
+typedef struct tl_chat tl_chat; /* a row of the built-in template table */
 
 /* By name (chatml, llama2, llama3, zephyr, mistral; `names` lists them) or recognised from a template's text. Unknown: NULL. */
 TL_API const tl_chat *tl_chat_by_name(const char *name);
@@ -221,15 +251,15 @@ typedef struct tl_hparams {
     int32_t n_vocab, n_layer, n_embd, n_head, n_head_kv, head_dim, head_dim_v, n_ff, n_ctx_train, rope_dims;
     float norm_eps;
     double rope_base;
-    int32_t rope_scaling;     /* tl_rope_scaling of ops.h */
+    int32_t rope_scaling; /* tl_rope_scaling of ops.h */
     double rope_factor, rope_original_ctx;
-    bool tied;                /* no output.weight: the embedding is used twice */
+    bool tied; /* no output.weight: the embedding is used twice */
 } tl_hparams;
 
 typedef struct tl_model_options {
-    bool no_pack;             /* weights stay mapped as stored: instant start, slower matmul, same bits */
-    bool vocab_only;          /* tokenizer and metadata, no weights */
-    bool check_tensors;       /* refuse weights with NaN or infinite values */
+    bool no_pack;                                 /* weights stay mapped as stored: instant start, slower matmul, same bits */
+    bool vocab_only;                              /* tokenizer and metadata, no weights */
+    bool check_tensors;                           /* refuse weights with NaN or infinite values */
     bool (*progress)(void *ctx, double fraction); /* false cancels */
     void *progress_ctx;
 } tl_model_options;
@@ -269,7 +299,9 @@ typedef struct tl_context_options {
     tl_plan_options plan; /* no_reuse, no_fuse, profile, probe */
 } tl_context_options;
 
-typedef struct tl_memory_forecast { uint64_t weights, kv, activations, workers, total; } tl_memory_forecast;
+typedef struct tl_memory_forecast {
+    uint64_t weights, kv, activations, workers, total;
+} tl_memory_forecast;
 
 TL_API tl_context_options tl_context_defaults(void);
 /* o NULL: defaults. The model must outlive the context, the context its sessions. */
@@ -280,8 +312,8 @@ TL_API void tl_context_free(tl_context *c);
 TL_API tl_status tl_context_forecast(const tl_gguf *g, tl_backend *be, const tl_model_options *mo, const tl_context_options *o,
                                      tl_memory_forecast *out, tl_error *err);
 TL_API tl_model *tl_context_model(const tl_context *c);
-TL_API tl_plan *tl_context_plan(const tl_context *c);     /* to print or profile */
-TL_API int32_t tl_context_size(const tl_context *c);      /* n_ctx as rounded */
+TL_API tl_plan *tl_context_plan(const tl_context *c); /* to print or profile */
+TL_API int32_t tl_context_size(const tl_context *c);  /* n_ctx as rounded */
 TL_API int32_t tl_context_free_tokens(const tl_context *c);
 TL_API tl_memory_forecast tl_context_memory(const tl_context *c);
 /* Ends a step in progress (any thread, signal handlers): it returns TL_CANCELLED and sessions stay usable. Cleared when a step returns
@@ -290,18 +322,18 @@ TL_API void tl_context_cancel(tl_context *c);
 
 TL_API tl_status tl_session_new(tl_session **s, tl_context *c, tl_error *err);
 TL_API void tl_session_free(tl_session *s);
-TL_API int64_t tl_session_length(const tl_session *s);    /* tokens whose keys and values it holds */
+TL_API int64_t tl_session_length(const tl_session *s); /* tokens whose keys and values it holds */
 TL_API const int32_t *tl_session_ids(const tl_session *s);
-TL_API void tl_session_clear(tl_session *s);              /* gives its pages back */
+TL_API void tl_session_clear(tl_session *s); /* gives its pages back */
 
 typedef struct tl_want {
     tl_session *session;
-    const int32_t *ids;   /* the *whole* sequence: the session keeps the common prefix and computes the rest */
+    const int32_t *ids; /* the *whole* sequence: the session keeps the common prefix and computes the rest */
     int64_t n;
-    int64_t n_rows;       /* how many last positions return a row, 0 .. n */
-    bool hidden;          /* rows of the final norm [n_embd] in place of logits [n_vocab] */
-    float *rows;          /* out: [n_rows, n_vocab or n_embd] */
-    int64_t computed;     /* out: tokens that were not reused */
+    int64_t n_rows;   /* how many last positions return a row, 0 .. n */
+    bool hidden;      /* rows of the final norm [n_embd] in place of logits [n_vocab] */
+    float *rows;      /* out: [n_rows, n_vocab or n_embd] */
+    int64_t computed; /* out: tokens that were not reused */
 } tl_want;
 
 /* Evaluates k sessions in one batch (each session at most once). Same bits as one by one. Ids, lengths and pages of all wants are checked

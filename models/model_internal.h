@@ -10,27 +10,27 @@ typedef struct model_slot {
     const tl_gguf_tensor *info;
     tl_tensor *t;
     unsigned uses;
-    uint64_t have;      /* bytes that have arrived, in order */
-    int64_t rows;       /* rows given to the layout so far */
+    uint64_t have; /* bytes that have arrived, in order */
+    int64_t rows;  /* rows given to the layout so far */
 } model_slot;
 
 struct tl_model {
     const tl_gguf *gguf;
-    tl_gguf *owned;     /* gguf, where the model frees it */
+    tl_gguf *owned; /* gguf, where the model frees it */
     tl_backend *backend;
     const tl_arch *arch;
     tl_hparams hp;
     tl_model_options options;
     tl_tokenizer *tokenizer;
     tl_bank *bank;
-    bool dry;           /* weights are declared, not loaded: for forecasts */
+    bool dry; /* weights are declared, not loaded: for forecasts */
     bool complete;
     tl_weight *weights; /* [table row][layer] as weights[row * n_layer + layer] */
     model_slot *slots;  /* in file order */
     int n_slots, at;    /* at: the slot that a feed fills next */
     unsigned char *staging;
     uint64_t weight_bytes, mapped_bytes, params;
-    uint64_t fed;       /* bytes done, for progress */
+    uint64_t fed; /* bytes done, for progress */
     char text[96];
 };
 

@@ -15,7 +15,11 @@ enum {
 };
 
 /* 0.d1 d2 d3 ... times 10^point; no zero in front or at the end; n is 0 for zero. */
-typedef struct decimal { int n; int64_t point; uint8_t digit[DECIMAL_DIGITS + 1]; } decimal;
+typedef struct decimal {
+    int n;
+    int64_t point;
+    uint8_t digit[DECIMAL_DIGITS + 1];
+} decimal;
 
 static const double number_tens[] = {1e1, 1e2, 1e4, 1e8, 1e16, 1e32, 1e64, 1e128, 1e256};
 

@@ -20,12 +20,13 @@ static tl_status check_want(const tl_context *c, const tl_want *wants, int i, tl
     if (w->n < 0 || (w->n > 0 && !w->ids) || w->n_rows < 0 || w->n_rows > w->n || (w->n_rows > 0 && !w->rows))
         return refuse(err, TL_ERR_USAGE, i, "ids and 0 <= n_rows <= n with room for the rows are needed; n, n_rows are", w->n, w->n_rows);
     if (w->n > c->options.n_ctx)
-        return tl_fail(err, TL_ERR_FULL, "the context is full: %lld tokens are more than its %d; make it larger (-c) or start a shorter conversation",
+        return tl_fail(err, TL_ERR_FULL,
+                       "the context is full: %lld tokens are more than its %d; make it larger (-c) or start a shorter conversation",
                        (long long)w->n, (int)c->options.n_ctx);
     for (int64_t t = 0; t < w->n; t++)
         if (w->ids[t] < 0 || w->ids[t] >= n_vocab)
-            return tl_fail(err, TL_ERR_RANGE, "step: want %d: token %lld is id %d; the model has ids 0 to %d", i, (long long)t, (int)w->ids[t],
-                           (int)n_vocab - 1);
+            return tl_fail(err, TL_ERR_RANGE, "step: want %d: token %lld is id %d; the model has ids 0 to %d", i, (long long)t,
+                           (int)w->ids[t], (int)n_vocab - 1);
     return TL_OK;
 }
 
@@ -46,7 +47,8 @@ static tl_status check_pages(const tl_context *c, const tl_want *wants, int k, t
     }
     if (need <= room)
         return TL_OK;
-    return tl_fail(err, TL_ERR_FULL, "the context is full: %lld more pages of %d tokens are needed, %lld are free; make it larger (-c) or clear a session",
+    return tl_fail(err, TL_ERR_FULL,
+                   "the context is full: %lld more pages of %d tokens are needed, %lld are free; make it larger (-c) or clear a session",
                    (long long)need, TL_PAGE, (long long)room);
 }
 
@@ -56,9 +58,9 @@ static tl_status check_pages(const tl_context *c, const tl_want *wants, int k, t
 typedef struct stream {
     tl_context *c;
     tl_want *wants;
-    int k, want;   /* the want that the next token comes from */
-    int64_t at;    /* its position */
-    int n, m;      /* tokens and rows of this run */
+    int k, want; /* the want that the next token comes from */
+    int64_t at;  /* its position */
+    int n, m;    /* tokens and rows of this run */
 } stream;
 
 /* Adds the next token to the run. */
@@ -98,9 +100,10 @@ static tl_status write_inputs(const stream *s, tl_error *err) {
     tl_context *c = s->c;
     size_t n = (size_t)s->n * sizeof(int32_t);
     tl_status st;
-    if ((st = tl_plan_set(c->plan, "n", s->n, err)) || (st = tl_plan_set(c->plan, "m", s->m, err)) || (st = tl_write(c->build.ids, c->ids, n, err)) ||
-        (st = tl_write(c->build.pos, c->pos, n, err)) || (st = tl_write(c->build.slots, c->slots, n, err)) ||
-        (st = tl_write(c->build.span, c->span, 3 * n, err)) || (st = tl_write(c->build.take, c->take, (size_t)s->m * sizeof(int32_t), err)))
+    if ((st = tl_plan_set(c->plan, "n", s->n, err)) || (st = tl_plan_set(c->plan, "m", s->m, err)) ||
+        (st = tl_write(c->build.ids, c->ids, n, err)) || (st = tl_write(c->build.pos, c->pos, n, err)) ||
+        (st = tl_write(c->build.slots, c->slots, n, err)) || (st = tl_write(c->build.span, c->span, 3 * n, err)) ||
+        (st = tl_write(c->build.take, c->take, (size_t)s->m * sizeof(int32_t), err)))
         return st;
     if (c->table_changed)
         st = tl_write(c->build.pages, c->table, (size_t)c->n_pages * (size_t)c->options.n_sessions * sizeof(int32_t), err);

@@ -51,7 +51,8 @@ static tl_status check_shape(const tl_model *m, const tl_weight_row *row, const 
     }
     if (same)
         return TL_OK;
-    return tl_fail(err, TL_ERR_FORMAT, "%s: tensor '%s' is [%s], the metadata asks for [%s]", tl_gguf_label(m->gguf), t->name, found, expected);
+    return tl_fail(err, TL_ERR_FORMAT, "%s: tensor '%s' is [%s], the metadata asks for [%s]", tl_gguf_label(m->gguf), t->name, found,
+                   expected);
 }
 
 static tl_status check_type(const tl_model *m, const tl_gguf_tensor *t, unsigned uses, tl_error *err) {
@@ -91,7 +92,8 @@ typedef struct named {
 
 static tl_status resolve_row(tl_model *m, const tl_weight_row *row, int layer, named *out, tl_error *err) {
     char name[80];
-    tl_status s = find(m, row, tensor_name(row->pattern, layer, "weight", name), rank_of(row), row->uses, row->optional || row->tied, false, &out->w, err);
+    tl_status s = find(m, row, tensor_name(row->pattern, layer, "weight", name), rank_of(row), row->uses, row->optional || row->tied, false,
+                       &out->w, err);
     if (!s && !out->w && row->tied)
         s = find(m, row, tensor_name(row->tied, layer, "weight", name), rank_of(row), row->uses, false, true, &out->w, err);
     if (!s && row->bias)
@@ -141,7 +143,8 @@ static tl_status place(tl_model *m, model_slot *slot, tl_error *err) {
     const tl_gguf_tensor *i = slot->info;
     tl_tensor shape = {.dtype = i->dtype, .rank = i->rank, .base = &shape};
     memcpy(shape.shape, i->shape, (size_t)i->rank * sizeof *i->shape);
-    const tl_layout *layout = m->options.no_pack || !m->backend->ops->layout ? NULL : m->backend->ops->layout(m->backend, &shape, slot->uses);
+    const tl_layout *layout =
+        m->options.no_pack || !m->backend->ops->layout ? NULL : m->backend->ops->layout(m->backend, &shape, slot->uses);
     const void *data = layout ? NULL : wrappable(m, i);
     m->weight_bytes += i->bytes;
     m->params += (uint64_t)tl_count(&shape);
@@ -159,7 +162,9 @@ tl_status tl_weights_resolve(tl_model *m, tl_error *err) {
     named *names = tl_alloc(n * sizeof *names);
     m->weights = tl_alloc(n * sizeof *m->weights);
     m->slots = tl_alloc(n * 2 * sizeof *m->slots);
-    tl_status s = names && m->weights && m->slots ? TL_OK : tl_fail(err, TL_ERR_MEMORY, "%s: out of memory for %lld weights", tl_gguf_label(m->gguf), (long long)n);
+    tl_status s = names && m->weights && m->slots
+                      ? TL_OK
+                      : tl_fail(err, TL_ERR_MEMORY, "%s: out of memory for %lld weights", tl_gguf_label(m->gguf), (long long)n);
     for (int r = 0; r < rows && !s; r++)
         for (int l = 0; l < (per_layer(m->arch->weights[r].pattern) ? layers : 1) && !s; l++)
             s = resolve_row(m, &m->arch->weights[r], l, &names[(size_t)r * (size_t)layers + (size_t)l], err);
@@ -197,7 +202,8 @@ static tl_status check_values(const tl_model *m, const model_slot *slot, uint64_
 
 static tl_status progress(tl_model *m, uint64_t more, tl_error *err) {
     m->fed += more;
-    if (m->options.progress && !m->options.progress(m->options.progress_ctx, m->weight_bytes ? (double)m->fed / (double)m->weight_bytes : 1))
+    if (m->options.progress &&
+        !m->options.progress(m->options.progress_ctx, m->weight_bytes ? (double)m->fed / (double)m->weight_bytes : 1))
         return tl_fail(err, TL_CANCELLED, "loading was cancelled");
     return TL_OK;
 }

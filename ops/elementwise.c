@@ -110,19 +110,19 @@ static void zip(const tl_tensor *out, int64_t row0, int64_t row1, float (*f)(flo
 /* ---- the ops of one operand ---------------------------------------------------------------------------------------------------- */
 
 /* Builder, infer, reference and cost of tl_name: y = f(x), about `flops` operations an element. */
-#define UNARY(ID, name, f, flops)                                                                                                   \
-    tl_tensor *tl_##name(tl_graph *g, tl_tensor *x) {                                                                               \
-        return unary(g, TL_OP_##ID, x);                                                                                             \
-    }                                                                                                                               \
-    tl_status tl_##name##_infer(tl_graph *g, tl_tensor *out) {                                                                      \
-        return infer_unary(g, out);                                                                                                 \
-    }                                                                                                                               \
-    void tl_##name##_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {                                         \
-        (void)scratch;                                                                                                              \
-        map(out, row0, row1, f);                                                                                                    \
-    }                                                                                                                               \
-    void tl_##name##_cost(const tl_tensor *out, int64_t rows, tl_cost *c) {                                                         \
-        tl_cost_rows(out, rows, flops, c);                                                                                          \
+#define UNARY(ID, name, f, flops)                                                           \
+    tl_tensor *tl_##name(tl_graph *g, tl_tensor *x) {                                       \
+        return unary(g, TL_OP_##ID, x);                                                     \
+    }                                                                                       \
+    tl_status tl_##name##_infer(tl_graph *g, tl_tensor *out) {                              \
+        return infer_unary(g, out);                                                         \
+    }                                                                                       \
+    void tl_##name##_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) { \
+        (void)scratch;                                                                      \
+        map(out, row0, row1, f);                                                            \
+    }                                                                                       \
+    void tl_##name##_cost(const tl_tensor *out, int64_t rows, tl_cost *c) {                 \
+        tl_cost_rows(out, rows, flops, c);                                                  \
     }
 
 static float negated(float x) {
@@ -156,19 +156,19 @@ UNARY(GELU_ERF, gelu_erf, tl_gelu_erff, 55)
 /* ---- the ops of two operands --------------------------------------------------------------------------------------------------- */
 
 /* The same for two operands; build is binary (they broadcast) or gated (equal shapes). */
-#define BINARY(ID, name, a, b, build, f, flops)                                                                                     \
-    tl_tensor *tl_##name(tl_graph *g, tl_tensor *a, tl_tensor *b) {                                                                 \
-        return build(g, TL_OP_##ID, a, b);                                                                                          \
-    }                                                                                                                               \
-    tl_status tl_##name##_infer(tl_graph *g, tl_tensor *out) {                                                                      \
-        return infer_binary(g, out);                                                                                                \
-    }                                                                                                                               \
-    void tl_##name##_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {                                         \
-        (void)scratch;                                                                                                              \
-        zip(out, row0, row1, f);                                                                                                    \
-    }                                                                                                                               \
-    void tl_##name##_cost(const tl_tensor *out, int64_t rows, tl_cost *c) {                                                         \
-        tl_cost_rows(out, rows, flops, c);                                                                                          \
+#define BINARY(ID, name, a, b, build, f, flops)                                             \
+    tl_tensor *tl_##name(tl_graph *g, tl_tensor *a, tl_tensor *b) {                         \
+        return build(g, TL_OP_##ID, a, b);                                                  \
+    }                                                                                       \
+    tl_status tl_##name##_infer(tl_graph *g, tl_tensor *out) {                              \
+        return infer_binary(g, out);                                                        \
+    }                                                                                       \
+    void tl_##name##_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) { \
+        (void)scratch;                                                                      \
+        zip(out, row0, row1, f);                                                            \
+    }                                                                                       \
+    void tl_##name##_cost(const tl_tensor *out, int64_t rows, tl_cost *c) {                 \
+        tl_cost_rows(out, rows, flops, c);                                                  \
     }
 
 static float sum_of(float a, float b) {

@@ -85,7 +85,8 @@ void tl_embed_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratc
 
 void tl_embed_cost(const tl_tensor *out, int64_t rows, tl_cost *c) {
     double r = (double)rows;
-    *c = (tl_cost){.ops = r * (double)out->shape[1], .read = r * (double)(tl_row_bytes(out->src[0]) + sizeof(int32_t)),
+    *c = (tl_cost){.ops = r * (double)out->shape[1],
+                   .read = r * (double)(tl_row_bytes(out->src[0]) + sizeof(int32_t)),
                    .written = r * (double)tl_row_bytes(out)};
 }
 
@@ -156,7 +157,8 @@ static void put_row(const tl_tensor *out, int64_t to, const tl_tensor *x, int64_
 
 static void cost_of_write(const tl_tensor *out, const tl_tensor *x, int64_t rows, tl_cost *c) {
     double r = (double)rows;
-    *c = (tl_cost){.ops = x->dtype == out->dtype ? 0 : r * (double)tl_dim(x, -1), .read = r * (double)tl_row_bytes(x),
+    *c = (tl_cost){.ops = x->dtype == out->dtype ? 0 : r * (double)tl_dim(x, -1),
+                   .read = r * (double)tl_row_bytes(x),
                    .written = r * (double)tl_row_bytes(out)};
 }
 

@@ -10,9 +10,9 @@
 
 /* ---- the table ------------------------------------------------------------------------------------------------------------- */
 
-#define TL_OP(ID, name, least, most, flags, work, writes, scratch_fn, check_fn, formula)                                              \
-    [TL_OP_##ID] = {#name,          formula,  TL_OP_##ID,    least,           most, flags, writes, work, tl_##name##_infer, scratch_fn, \
-                    check_fn, tl_##name##_ref, tl_##name##_cost},
+#define TL_OP(ID, name, least, most, flags, work, writes, scratch_fn, check_fn, formula)                                  \
+    [TL_OP_##ID] = {#name,      formula,  TL_OP_##ID,      least,           most, flags, writes, work, tl_##name##_infer, \
+                    scratch_fn, check_fn, tl_##name##_ref, tl_##name##_cost},
 static const tl_op table[TL_N_OPS] = {
 #include "ops/ops.def"
 };
@@ -41,9 +41,9 @@ static bool writes_source(const tl_op *op, int i) {
 }
 
 static bool same_view(const tl_tensor *a, const tl_tensor *b) {
-    return a == b || (a->base == b->base && a->base != a && b->base != b && a->offset == b->offset && a->dtype == b->dtype &&
-                      a->layout == b->layout && tl_same_shape(a, b) &&
-                      memcmp(a->stride, b->stride, (size_t)a->rank * sizeof a->stride[0]) == 0);
+    return a == b ||
+           (a->base == b->base && a->base != a && b->base != b && a->offset == b->offset && a->dtype == b->dtype &&
+            a->layout == b->layout && tl_same_shape(a, b) && memcmp(a->stride, b->stride, (size_t)a->rank * sizeof a->stride[0]) == 0);
 }
 
 /* The node that already holds x as op makes it, NULL where there is none. A copy from before a write of x's memory is never given out: it

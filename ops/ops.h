@@ -44,8 +44,8 @@ TL_API tl_tensor *tl_broadcast(tl_graph *g, tl_tensor *x, int rank, const int64_
 
 /* ---- copies ------------------------------------------------------------------------------------------------------------------- */
 
-TL_API tl_tensor *tl_contiguous(tl_graph *g, tl_tensor *x);      /* any type; x itself where it is dense */
-TL_API tl_tensor *tl_unpack(tl_graph *g, tl_tensor *x);          /* x itself where it has no layout */
+TL_API tl_tensor *tl_contiguous(tl_graph *g, tl_tensor *x); /* any type; x itself where it is dense */
+TL_API tl_tensor *tl_unpack(tl_graph *g, tl_tensor *x);     /* x itself where it has no layout */
 /* Any type to f32, f32 to any type with an encoder; others go through f32. Same type: x itself. */
 TL_API tl_tensor *tl_cast(tl_graph *g, tl_tensor *x, tl_dtype dtype);
 /* 2 .. TL_MAX_SRC tensors of one type, equal but for the axis. Not along a varying axis. */
@@ -85,7 +85,7 @@ TL_API tl_tensor *tl_geglu(tl_graph *g, tl_tensor *gate, tl_tensor *up);
 TL_API tl_tensor *tl_sum(tl_graph *g, tl_tensor *x);
 TL_API tl_tensor *tl_mean(tl_graph *g, tl_tensor *x);
 TL_API tl_tensor *tl_max(tl_graph *g, tl_tensor *x);
-TL_API tl_tensor *tl_argmax(tl_graph *g, tl_tensor *x);   /* i32 */
+TL_API tl_tensor *tl_argmax(tl_graph *g, tl_tensor *x); /* i32 */
 /* x [.., n], 1 <= k <= n -> *values [.., k] f32 and *ids [.., k] i32; either pointer may be NULL. Gives back *ids, or *values. */
 TL_API tl_tensor *tl_topk(tl_graph *g, tl_tensor *x, int64_t k, tl_tensor **values, tl_tensor **ids);
 /* x [.., n], w [n] or NULL -> [.., n]. w of any float type. */
@@ -98,14 +98,14 @@ TL_API tl_tensor *tl_softmax(tl_graph *g, tl_tensor *x, tl_tensor *mask, float s
 
 typedef enum tl_rope_scaling { TL_ROPE_NONE, TL_ROPE_LINEAR, TL_ROPE_YARN, TL_ROPE_LLAMA3 } tl_rope_scaling;
 typedef struct tl_rope_config {
-    double base;             /* 10000 */
-    int dims;                /* rotated dims, even; pairs = dims / 2 */
+    double base; /* 10000 */
+    int dims;    /* rotated dims, even; pairs = dims / 2 */
     tl_rope_scaling scaling;
-    double factor;           /* linear, yarn, llama3: how many times longer than trained */
-    double original_ctx;     /* yarn, llama3 */
-    double beta_fast, beta_slow, attn_factor, ext_factor;  /* yarn: 32, 1, 1, 1 */
-    double low_freq, high_freq; /* llama3: 1, 4 */
-    const float *factors;    /* NULL, or [pairs]: divides the frequency (rope_freqs.weight) */
+    double factor;                                        /* linear, yarn, llama3: how many times longer than trained */
+    double original_ctx;                                  /* yarn, llama3 */
+    double beta_fast, beta_slow, attn_factor, ext_factor; /* yarn: 32, 1, 1, 1 */
+    double low_freq, high_freq;                           /* llama3: 1, 4 */
+    const float *factors;                                 /* NULL, or [pairs]: divides the frequency (rope_freqs.weight) */
 } tl_rope_config;
 TL_API tl_rope_config tl_rope_defaults(int dims);
 /* Frequencies [dims / 2] and magnitude of a configuration, in double by arithmetic of our own: same bits everywhere. */
@@ -146,21 +146,53 @@ TL_API tl_tensor *tl_assign(tl_graph *g, tl_tensor *state, tl_tensor *x);
 
 /* ---- parameters, as a backend sees them in tl_tensor.params -------------------------------------------------------------------- */
 
-typedef struct tl_scale_params { float factor; } tl_scale_params;
-typedef struct tl_clamp_params { float low, high; } tl_clamp_params;
-typedef struct tl_norm_params { float eps; } tl_norm_params;
-typedef struct tl_softmax_params { float scale; } tl_softmax_params;
-typedef struct tl_topk_params { int64_t k; bool ids; } tl_topk_params;
-typedef struct tl_concat_params { int axis; } tl_concat_params;
-typedef struct tl_cast_params { tl_dtype dtype; } tl_cast_params;
+typedef struct tl_scale_params {
+    float factor;
+} tl_scale_params;
+typedef struct tl_clamp_params {
+    float low, high;
+} tl_clamp_params;
+typedef struct tl_norm_params {
+    float eps;
+} tl_norm_params;
+typedef struct tl_softmax_params {
+    float scale;
+} tl_softmax_params;
+typedef struct tl_topk_params {
+    int64_t k;
+    bool ids;
+} tl_topk_params;
+typedef struct tl_concat_params {
+    int axis;
+} tl_concat_params;
+typedef struct tl_cast_params {
+    tl_dtype dtype;
+} tl_cast_params;
 /* Also of broadcast. size: the named size that axis 0 follows, 0: as x. */
-typedef struct tl_reshape_params { int rank, size; int64_t shape[TL_MAX_RANK]; } tl_reshape_params;
-typedef struct tl_permute_params { int axes[TL_MAX_RANK]; } tl_permute_params;
-typedef struct tl_slice_params { int axis; int64_t start, length, step; } tl_slice_params;
+typedef struct tl_reshape_params {
+    int rank, size;
+    int64_t shape[TL_MAX_RANK];
+} tl_reshape_params;
+typedef struct tl_permute_params {
+    int axes[TL_MAX_RANK];
+} tl_permute_params;
+typedef struct tl_slice_params {
+    int axis;
+    int64_t start, length, step;
+} tl_slice_params;
 /* freq_section: freq [pairs], then section [pairs] */
-typedef struct tl_rope_angles_params { int pairs; double magnitude; bool sectioned; double freq_section[]; } tl_rope_angles_params;
-typedef struct tl_rope_params { tl_rope_mode mode; } tl_rope_params;
-typedef struct tl_attention_params { float scale, cap; } tl_attention_params;
+typedef struct tl_rope_angles_params {
+    int pairs;
+    double magnitude;
+    bool sectioned;
+    double freq_section[];
+} tl_rope_angles_params;
+typedef struct tl_rope_params {
+    tl_rope_mode mode;
+} tl_rope_params;
+typedef struct tl_attention_params {
+    float scale, cap;
+} tl_attention_params;
 
 #ifdef __cplusplus
 }

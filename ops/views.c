@@ -54,7 +54,7 @@ static bool read_shape(tl_graph *g, const char *op, int rank, const int64_t *sha
 static bool restride(const tl_tensor *x, int rank, const int64_t *shape, int64_t *stride) {
     int i = x->rank - 1, j = rank - 1;
     int64_t run = 1, used = 1, step = tl_dtype_get(x->dtype)->block_bytes; /* elements of the run, those given out, stride */
-    if (block_of(x) > 1) { /* the last axis stays as it is */
+    if (block_of(x) > 1) {                                                 /* the last axis stays as it is */
         step = x->stride[i--];
         stride[j--] = step;
     }

@@ -4,7 +4,9 @@
 
 #include "tensor/tensor.h"
 
-typedef struct tl_arena { struct tl_arena_block *head; } tl_arena; /* all zero: an empty arena */
+typedef struct tl_arena {
+    struct tl_arena_block *head;
+} tl_arena; /* all zero: an empty arena */
 
 TL_API void *tl_arena_alloc(tl_arena *a, size_t bytes);           /* zeroed, 16-byte aligned; NULL when out of memory */
 TL_API char *tl_arena_copy(tl_arena *a, const char *s, size_t n); /* n bytes and a terminator */

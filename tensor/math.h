@@ -113,14 +113,20 @@ static inline float tl_logf(float x) {
         u = tl_bits(x * 0x1p+23f);
         scaled = 23;
     }
-    uint32_t v = u - 0x3F3504F3u; /* the bits of sqrt 1/2 */
+    uint32_t v = u - 0x3F3504F3u;               /* the bits of sqrt 1/2 */
     uint32_t k = ((v >> 23) ^ 0x100u) - 0x100u; /* the top nine bits with their sign */
     float e = (float)(int32_t)(k - scaled);
     float f = tl_real((v & 0x007FFFFFu) + 0x3F3504F3u) - 1.0f;
     float z = f * f;
-    float p = ((((((((7.0376836292e-2f * f - 1.1514610310e-1f) * f + 1.1676998740e-1f) * f - 1.2420140846e-1f) * f +
-                   1.4249322787e-1f) * f - 1.6668057665e-1f) * f + 2.0000714765e-1f) * f - 2.4999993993e-1f) * f +
-               3.3333331174e-1f) * (f * z);
+    float p = ((((((((7.0376836292e-2f * f - 1.1514610310e-1f) * f + 1.1676998740e-1f) * f - 1.2420140846e-1f) * f + 1.4249322787e-1f) * f -
+                  1.6668057665e-1f) *
+                     f +
+                 2.0000714765e-1f) *
+                    f -
+                2.4999993993e-1f) *
+                   f +
+               3.3333331174e-1f) *
+              (f * z);
     float y = (f + ((p + e * -2.12194440e-4f) - 0.5f * z)) + e * 0.693359375f;
     y = x == tl_real(TL_INF_BITS) ? x : y;
     y = x == 0.0f ? tl_real(TL_INF_BITS | TL_SIGN_BIT) : y;
@@ -132,8 +138,9 @@ static inline float tl_logf(float x) {
 static inline float tl_tanhf(float x) {
     float a = tl_absf(x), z = x * x;
     float s = 2.0f / (tl_expf(a + a) + 1.0f);
-    float p = ((((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z -
-               3.33332819422e-1f) * z * x + x;
+    float p =
+        ((((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z - 3.33332819422e-1f) * z * x +
+        x;
     return tl_signf(a < 0.625f ? p : 1.0f - s, x);
 }
 
@@ -141,11 +148,17 @@ static inline float tl_tanhf(float x) {
  * of erfc weighs less than a sixth of itself; from 4 on the result is 1. (Least squares fits, reweighted towards minimax.) */
 static inline float tl_erff(float x) {
     float a = tl_absf(x), z = x * x;
-    float p = (((((0x1.4ae4aap-14f * z - 0x1.a485dep-11f) * z + 0x1.5419f4p-8f) * z - 0x1.b7fbb4p-6f) * z + 0x1.ce2d2p-4f) * z -
-               0x1.81273ep-2f) * z + 0x1.06eba8p-3f;
+    float p =
+        (((((0x1.4ae4aap-14f * z - 0x1.a485dep-11f) * z + 0x1.5419f4p-8f) * z - 0x1.b7fbb4p-6f) * z + 0x1.ce2d2p-4f) * z - 0x1.81273ep-2f) *
+            z +
+        0x1.06eba8p-3f;
     float c = a < 4.0f ? a : 4.0f;
     float q = ((((((-0x1.6bd952p-16f * c + 0x1.cec71cp-12f) * c - 0x1.138d18p-8f) * c + 0x1.9d0344p-6f) * c - 0x1.bc153p-4f) * c -
-                0x1.443564p-1f) * c - 0x1.212c0ep+0f) * c + 0x1.8a5d7cp-13f;
+                0x1.443564p-1f) *
+                   c -
+               0x1.212c0ep+0f) *
+                  c +
+              0x1.8a5d7cp-13f;
     float y = a < 1.0f ? x + x * p : tl_signf(1.0f - tl_expf(q), x);
     return x == x ? y : x;
 }
@@ -171,11 +184,18 @@ static inline void tl_sincos(double x, double *sine, double *cosine) {
         r = tl_reduce_far(x, &k);
     }
     double z = r * r;
-    double s = r + r * z * (-1.66666666666666324348e-01 + z * (8.33333333332248946124e-03 + z * (-1.98412698298579493134e-04 +
-               z * (2.75573137070700676789e-06 + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))));
-    double c = 1.0 - (0.5 * z - z * z * (4.16666666666666019037e-02 + z * (-1.38888888888741095749e-03 +
-               z * (2.48015872894767294178e-05 + z * (-2.75573143513906633035e-07 + z * (2.08757232129817482790e-09 +
-               z * -1.13596475577881948265e-11))))));
+    double s = r + r * z *
+                       (-1.66666666666666324348e-01 +
+                        z * (8.33333333332248946124e-03 +
+                             z * (-1.98412698298579493134e-04 +
+                                  z * (2.75573137070700676789e-06 + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))));
+    double c =
+        1.0 -
+        (0.5 * z - z * z *
+                       (4.16666666666666019037e-02 +
+                        z * (-1.38888888888741095749e-03 +
+                             z * (2.48015872894767294178e-05 + z * (-2.75573143513906633035e-07 +
+                                                                    z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11))))));
     s = r == 0.0 ? r : s; /* keeps -0 */
     double odd = k & 1 ? c : s, even = k & 1 ? s : c;
     *sine = k & 2 ? -odd : odd;
@@ -211,8 +231,8 @@ static inline float tl_x13(float x) {
 /* Exact; a signalling NaN becomes quiet. */
 static inline float tl_f16_to_f32(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000u) << 16, a = h & 0x7FFFu;
-    uint32_t normal = (a << 13) + 0x38000000u;                    /* the exponent's bias: 127 - 15 */
-    uint32_t denormal = tl_bits((float)(int32_t)a * 0x1p-24f);    /* exact: a < 2^10 */
+    uint32_t normal = (a << 13) + 0x38000000u;                 /* the exponent's bias: 127 - 15 */
+    uint32_t denormal = tl_bits((float)(int32_t)a * 0x1p-24f); /* exact: a < 2^10 */
     uint32_t special = (a << 13) | TL_INF_BITS | (a > 0x7C00u ? 0x00400000u : 0u);
     uint32_t r = a < 0x0400u ? denormal : normal;
     return tl_real((a >= 0x7C00u ? special : r) | sign);

@@ -37,9 +37,9 @@
 /* ---- memory --------------------------------------------------------------------------------------------------------------- */
 
 enum {
-    BLOCK_ALIGN = 64,              /* a cache line, and the widest vector */
-    PAGES_FROM = 1 << 20,        /* aligned blocks this large are pages of their own: zeroed lazily, given back at once */
-    HUGE_FROM = 4 << 20          /* two huge pages of x86 at least: below that the hint buys nothing */
+    BLOCK_ALIGN = 64,     /* a cache line, and the widest vector */
+    PAGES_FROM = 1 << 20, /* aligned blocks this large are pages of their own: zeroed lazily, given back at once */
+    HUGE_FROM = 4 << 20   /* two huge pages of x86 at least: below that the hint buys nothing */
 };
 
 /* The test hook. Relaxed throughout: each value stands for itself; a test sets it before it starts threads. */
@@ -134,8 +134,8 @@ static tl_status map_file(tl_map *m, int fd, const char *path, tl_error *err) {
                        (long long)st.st_size);
     void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p == MAP_FAILED)
-        return tl_fail(err, errno == ENOMEM ? TL_ERR_MEMORY : TL_ERR_IO, "cannot map '%s' (%lld bytes): %s", path,
-                       (long long)st.st_size, strerror(errno));
+        return tl_fail(err, errno == ENOMEM ? TL_ERR_MEMORY : TL_ERR_IO, "cannot map '%s' (%lld bytes): %s", path, (long long)st.st_size,
+                       strerror(errno));
     *m = (tl_map){p, (size_t)st.st_size, p};
     return TL_OK;
 }
@@ -441,8 +441,12 @@ struct tl_thread {
     void (*fn)(void *);
     void *arg;
 };
-struct tl_mutex { pthread_mutex_t m; };
-struct tl_cond { pthread_cond_t c; };
+struct tl_mutex {
+    pthread_mutex_t m;
+};
+struct tl_cond {
+    pthread_cond_t c;
+};
 
 static void *thread_main(void *arg) {
     tl_thread *t = arg;

@@ -5,11 +5,21 @@
 #include "tensor/quant.h"
 
 /* Blocks as bytes, so that any address will do. */
-typedef struct block_q2_k { uint8_t scales[16], qs[64], d[2], m[2]; } block_q2_k;
-typedef struct block_q3_k { uint8_t hmask[32], qs[64], scales[12], d[2]; } block_q3_k;
-typedef struct block_q4_k { uint8_t d[2], m[2], scales[12], qs[128]; } block_q4_k;
-typedef struct block_q5_k { uint8_t d[2], m[2], scales[12], qh[32], qs[128]; } block_q5_k;
-typedef struct block_q6_k { uint8_t ql[128], qh[64], scales[16], d[2]; } block_q6_k;
+typedef struct block_q2_k {
+    uint8_t scales[16], qs[64], d[2], m[2];
+} block_q2_k;
+typedef struct block_q3_k {
+    uint8_t hmask[32], qs[64], scales[12], d[2];
+} block_q3_k;
+typedef struct block_q4_k {
+    uint8_t d[2], m[2], scales[12], qs[128];
+} block_q4_k;
+typedef struct block_q5_k {
+    uint8_t d[2], m[2], scales[12], qh[32], qs[128];
+} block_q5_k;
+typedef struct block_q6_k {
+    uint8_t ql[128], qh[64], scales[16], d[2];
+} block_q6_k;
 
 static float load_f16(const uint8_t *p) {
     return tl_f16_to_f32((uint16_t)(p[0] | p[1] << 8));

@@ -7,11 +7,21 @@
 #include "tensor/quant.h"
 
 /* Blocks as bytes, so that any address will do. qh: bit i is the fifth bit of element i. qs[j]: element j low, j + 16 high. */
-typedef struct block_q4_0 { uint8_t d[2], qs[16]; } block_q4_0;
-typedef struct block_q4_1 { uint8_t d[2], m[2], qs[16]; } block_q4_1;
-typedef struct block_q5_0 { uint8_t d[2], qh[4], qs[16]; } block_q5_0;
-typedef struct block_q5_1 { uint8_t d[2], m[2], qh[4], qs[16]; } block_q5_1;
-typedef struct block_q8_0 { uint8_t d[2], qs[32]; } block_q8_0;
+typedef struct block_q4_0 {
+    uint8_t d[2], qs[16];
+} block_q4_0;
+typedef struct block_q4_1 {
+    uint8_t d[2], m[2], qs[16];
+} block_q4_1;
+typedef struct block_q5_0 {
+    uint8_t d[2], qh[4], qs[16];
+} block_q5_0;
+typedef struct block_q5_1 {
+    uint8_t d[2], m[2], qh[4], qs[16];
+} block_q5_1;
+typedef struct block_q8_0 {
+    uint8_t d[2], qs[32];
+} block_q8_0;
 
 static float load_f16(const uint8_t *p) {
     return tl_f16_to_f32((uint16_t)(p[0] | p[1] << 8));

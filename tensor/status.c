@@ -11,9 +11,17 @@ const char *tl_version(void) {
 
 const char *tl_status_name(tl_status s) {
     static const char *const names[] = {
-        [TL_OK] = "ok", [TL_MORE] = "more", [TL_CANCELLED] = "cancelled", [TL_ERR_USAGE] = "usage", [TL_ERR_RANGE] = "range",
-        [TL_ERR_MEMORY] = "memory", [TL_ERR_IO] = "io", [TL_ERR_FORMAT] = "format", [TL_ERR_UNSUPPORTED] = "unsupported",
-        [TL_ERR_FULL] = "full", [TL_ERR_INTERNAL] = "internal",
+        [TL_OK] = "ok",
+        [TL_MORE] = "more",
+        [TL_CANCELLED] = "cancelled",
+        [TL_ERR_USAGE] = "usage",
+        [TL_ERR_RANGE] = "range",
+        [TL_ERR_MEMORY] = "memory",
+        [TL_ERR_IO] = "io",
+        [TL_ERR_FORMAT] = "format",
+        [TL_ERR_UNSUPPORTED] = "unsupported",
+        [TL_ERR_FULL] = "full",
+        [TL_ERR_INTERNAL] = "internal",
     };
     return (unsigned)s < sizeof names / sizeof names[0] ? names[s] : "unknown";
 }

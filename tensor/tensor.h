@@ -108,9 +108,9 @@ typedef enum tl_kind {
 } tl_kind;
 
 typedef struct tl_dtype_info {
-    const char *name;    /* lower case: "q4_0" */
-    int gguf;            /* type id in GGUF files */
-    int block;           /* elements a block; 1 for plain types */
+    const char *name; /* lower case: "q4_0" */
+    int gguf;         /* type id in GGUF files */
+    int block;        /* elements a block; 1 for plain types */
     int block_bytes;
     tl_kind kind;
     const char *help;
@@ -147,24 +147,24 @@ typedef struct tl_buffer {
     void *impl;
 } tl_buffer;
 
-struct tl_tensor { /* read the fields, change none */
-    const tl_op *op;      /* NULL: a leaf (input, constant or bank tensor) */
+struct tl_tensor {   /* read the fields, change none */
+    const tl_op *op; /* NULL: a leaf (input, constant or bank tensor) */
     tl_dtype dtype;
     int rank, n_src;
-    int size;             /* the named size that axis 0 follows, 1-based; 0: fixed */
+    int size; /* the named size that axis 0 follows, 1-based; 0: fixed */
     int64_t shape[TL_MAX_RANK];
     int64_t stride[TL_MAX_RANK]; /* bytes; for block types the last one is that of a whole block */
     tl_tensor *src[TL_MAX_SRC];  /* an absent optional operand is NULL */
-    tl_tensor *base;      /* the root whose memory this is; itself unless a view or a state after a write */
-    size_t offset;        /* a view: from its base; a root: from its buffer */
+    tl_tensor *base;             /* the root whose memory this is; itself unless a view or a state after a write */
+    size_t offset;               /* a view: from its base; a root: from its buffer */
     const tl_layout *layout;     /* NULL: rows as stored; else a backend's packing */
-    tl_buffer *buffer;    /* roots only: set while memory is bound */
-    const char *name;     /* NULL: none */
-    const void *params;   /* the builder's struct, in the graph's arena */
-    tl_graph *graph;      /* NULL: a bank tensor */
-    int id;               /* number of the node in its graph, build order; -1: a bank tensor */
-    int version;          /* which write of its base this handle sees */
-    unsigned mark;        /* TL_MARK_*: roles */
+    tl_buffer *buffer;           /* roots only: set while memory is bound */
+    const char *name;            /* NULL: none */
+    const void *params;          /* the builder's struct, in the graph's arena */
+    tl_graph *graph;             /* NULL: a bank tensor */
+    int id;                      /* number of the node in its graph, build order; -1: a bank tensor */
+    int version;                 /* which write of its base this handle sees */
+    unsigned mark;               /* TL_MARK_*: roles */
 };
 
 enum { TL_MARK_INPUT = 1, TL_MARK_OUTPUT = 2, TL_MARK_STATE = 4, TL_MARK_BANK = 8 };
@@ -191,23 +191,25 @@ TL_API tl_status tl_read(const tl_tensor *t, void *data, size_t bytes, tl_error 
 
 /* ---- ops --------------------------------------------------------------------------------------------------------------- */
 
-typedef struct tl_cost { double ops, read, written; } tl_cost; /* operations (a multiply-add is 2), bytes, bytes */
+typedef struct tl_cost {
+    double ops, read, written;
+} tl_cost; /* operations (a multiply-add is 2), bytes, bytes */
 
-enum { /* tl_op.flags */
-    TL_OP_VIEW = 1,        /* moves no data: infer sets base, offset, stride */
-    TL_OP_STATE = 2,       /* the output *is* source 0 after the write */
-    TL_OP_ELEMENTWISE = 4, /* output element i depends on element i of equal-shaped sources: may run in place */
-    TL_OP_STRIDED = 8,     /* accepts rows whose last axis is not dense; else builders insert a copy */
-    TL_OP_PACKED = 16      /* accepts source 1 (linear) or 0 (embed) in a packed layout; else an unpack is inserted */
+enum {                        /* tl_op.flags */
+       TL_OP_VIEW = 1,        /* moves no data: infer sets base, offset, stride */
+       TL_OP_STATE = 2,       /* the output *is* source 0 after the write */
+       TL_OP_ELEMENTWISE = 4, /* output element i depends on element i of equal-shaped sources: may run in place */
+       TL_OP_STRIDED = 8,     /* accepts rows whose last axis is not dense; else builders insert a copy */
+       TL_OP_PACKED = 16      /* accepts source 1 (linear) or 0 (embed) in a packed layout; else an unpack is inserted */
 };
 
 struct tl_op { /* a row of ops.def, or a user's own (see docs/ and tools/examples/) */
     const char *name, *formula;
-    int id;                /* TL_OP_... of ops.h; -1: a user's op */
-    int min_src, max_src;  /* an operand from index min_src on may be NULL */
+    int id;               /* TL_OP_... of ops.h; -1: a user's op */
+    int min_src, max_src; /* an operand from index min_src on may be NULL */
     unsigned flags;
-    unsigned writes;       /* bit i: source i is a state that this op also writes; see tl_after */
-    int rows_of;           /* work rows are those of the output (0) or of source rows_of - 1 */
+    unsigned writes; /* bit i: source i is a state that this op also writes; see tl_after */
+    int rows_of;     /* work rows are those of the output (0) or of source rows_of - 1 */
     /* Checks the sources and sets dtype, rank, shape, size of out (a view also base, offset, stride). On failure calls
      * tl_graph_fail and returns its status. */
     tl_status (*infer)(tl_graph *g, tl_tensor *out);
@@ -357,25 +359,28 @@ typedef struct tl_plan_step {
     const tl_tensor *node; /* the (last) node it computes, or the one it prepares for */
     const char *op, *kernel;
     int64_t max_tiles;
-    tl_cost cost;          /* at the maximum sizes */
-    double seconds;        /* profile: summed */
-    tl_cost done;          /* profile: summed */
-    int64_t tiles;         /* of the last run */
+    tl_cost cost;   /* at the maximum sizes */
+    double seconds; /* profile: summed */
+    tl_cost done;   /* profile: summed */
+    int64_t tiles;  /* of the last run */
 } tl_plan_step;
 
-typedef struct tl_life { int first, last; int interval; } tl_life; /* node times; interval: number in the layout, -1: external */
+typedef struct tl_life {
+    int first, last;
+    int interval;
+} tl_life; /* node times; interval: number in the layout, -1: external */
 
 struct tl_plan {
     tl_graph *graph;
     tl_backend *backend;
     tl_plan_options options;
-    tl_tensor **nodes;     /* live computing nodes (no views), in order: time t is nodes[t] */
+    tl_tensor **nodes; /* live computing nodes (no views), in order: time t is nodes[t] */
     int n_nodes;
-    tl_life *life;         /* by node id: of roots of the graph */
-    int64_t *current;      /* by size number (1-based): its value now */
+    tl_life *life;    /* by node id: of roots of the graph */
+    int64_t *current; /* by size number (1-based): its value now */
     tl_plan_step *steps;
     int n_steps;
-    void *impl;            /* the backend's program */
+    void *impl;                   /* the backend's program */
     struct tl_plan_private *priv; /* the planner's own */
 };
 

@@ -11,9 +11,11 @@
 enum { FIRST_QUANT = TL_Q4_0, LAST_QUANT = TL_Q6_K, MOST_BYTES = 210 };
 
 /* Where a type keeps its f16 scale and its f16 minimum; -1: none. */
-static const struct { int d, m; } f16_at[TL_N_DTYPES] = {
-    [TL_Q4_0] = {0, -1}, [TL_Q4_1] = {0, 2}, [TL_Q5_0] = {0, -1}, [TL_Q5_1] = {0, 2}, [TL_Q8_0] = {0, -1},
-    [TL_Q2_K] = {80, 82}, [TL_Q3_K] = {108, -1}, [TL_Q4_K] = {0, 2}, [TL_Q5_K] = {0, 2}, [TL_Q6_K] = {208, -1},
+static const struct {
+    int d, m;
+} f16_at[TL_N_DTYPES] = {
+    [TL_Q4_0] = {0, -1},  [TL_Q4_1] = {0, 2},    [TL_Q5_0] = {0, -1}, [TL_Q5_1] = {0, 2}, [TL_Q8_0] = {0, -1},
+    [TL_Q2_K] = {80, 82}, [TL_Q3_K] = {108, -1}, [TL_Q4_K] = {0, 2},  [TL_Q5_K] = {0, 2}, [TL_Q6_K] = {208, -1},
 };
 
 static inline void put_f16(uint8_t *block, int at, uint16_t h) {

@@ -11,13 +11,13 @@
 #include "tensor/tensor.h"
 
 typedef enum case_fill {
-    FILL_NORMAL, /* about [-2, 2], varied */
-    FILL_WIDE,   /* exponents over 2^-20 .. 2^20, both signs */
-    FILL_CANCEL, /* large values of alternating sign that nearly cancel */
-    FILL_TIES,   /* many equal values, small integers and halves */
-    FILL_TINY,   /* around 2^-100 +- ulps, denormals, +-0 */
-    FILL_SPECIAL,/* NORMAL with a few inf, -inf, NaN, FLT_MAX, -0 */
-    FILL_FINITE, /* SPECIAL without NaN and inf */
+    FILL_NORMAL,  /* about [-2, 2], varied */
+    FILL_WIDE,    /* exponents over 2^-20 .. 2^20, both signs */
+    FILL_CANCEL,  /* large values of alternating sign that nearly cancel */
+    FILL_TIES,    /* many equal values, small integers and halves */
+    FILL_TINY,    /* around 2^-100 +- ulps, denormals, +-0 */
+    FILL_SPECIAL, /* NORMAL with a few inf, -inf, NaN, FLT_MAX, -0 */
+    FILL_FINITE,  /* SPECIAL without NaN and inf */
     FILL_ZERO,
     FILL_ONES
 } case_fill;

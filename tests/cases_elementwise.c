@@ -74,9 +74,9 @@ static void add_unary(case_list *l, const char *op, unary_fn f) {
     add(l, op, "chain", -1, unary_chain, (pick){.f = f});
 }
 
-#define UNARY_CASES(name)                                                                                                          \
-    void cases_##name(case_list *l) {                                                                                              \
-        add_unary(l, #name, tl_##name);                                                                                            \
+#define UNARY_CASES(name)               \
+    void cases_##name(case_list *l) {   \
+        add_unary(l, #name, tl_##name); \
     }
 UNARY_CASES(neg)
 UNARY_CASES(abs)
@@ -232,9 +232,9 @@ static void add_binary(case_list *l, const char *op, binary_fn f, bool broadcast
     }
 }
 
-#define BINARY_CASES(name, broadcasts)                                                                                             \
-    void cases_##name(case_list *l) {                                                                                              \
-        add_binary(l, #name, tl_##name, broadcasts);                                                                               \
+#define BINARY_CASES(name, broadcasts)               \
+    void cases_##name(case_list *l) {                \
+        add_binary(l, #name, tl_##name, broadcasts); \
     }
 BINARY_CASES(add, true)
 BINARY_CASES(sub, true)

@@ -27,11 +27,11 @@ static void reshape_splits_and_merges(case_env *e) {
 
 static void reshape_of_views(case_env *e) {
     tl_tensor *x = case_input(e, "x", TL_F32, 3, SHAPE(6, 5, 14), FILL_NORMAL);
-    show(e, tl_reshape(e->g, tl_slice(e->g, x, 0, 1, 4, 1), 2, SHAPE(20, 14)));                 /* still dense */
-    show(e, tl_reshape(e->g, tl_slice(e->g, x, 1, 1, 3, 1), 3, SHAPE(6, 3, 14)));               /* strided, same axes */
-    show(e, tl_reshape(e->g, tl_slice(e->g, x, 2, 2, 12, 1), 4, SHAPE(6, 5, 3, 4)));            /* the last axis splits */
-    show(e, tl_reshape(e->g, tl_slice(e->g, x, 1, 1, 3, 1), 2, SHAPE(18, 14)));                 /* needs a copy */
-    show(e, tl_reshape(e->g, tl_permute(e->g, x, (int[]){2, 0, 1}), 2, SHAPE(14, 30)));         /* two axes that stay together */
+    show(e, tl_reshape(e->g, tl_slice(e->g, x, 0, 1, 4, 1), 2, SHAPE(20, 14)));         /* still dense */
+    show(e, tl_reshape(e->g, tl_slice(e->g, x, 1, 1, 3, 1), 3, SHAPE(6, 3, 14)));       /* strided, same axes */
+    show(e, tl_reshape(e->g, tl_slice(e->g, x, 2, 2, 12, 1), 4, SHAPE(6, 5, 3, 4)));    /* the last axis splits */
+    show(e, tl_reshape(e->g, tl_slice(e->g, x, 1, 1, 3, 1), 2, SHAPE(18, 14)));         /* needs a copy */
+    show(e, tl_reshape(e->g, tl_permute(e->g, x, (int[]){2, 0, 1}), 2, SHAPE(14, 30))); /* two axes that stay together */
 }
 
 static void reshape_of_turned(case_env *e) {

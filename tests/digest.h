@@ -49,7 +49,7 @@ static inline float random_float(uint64_t *seed, int spread) {
     return tl_real((u & 0x807FFFFFu) | exponent << 23);
 }
 
-#define CK_DIGEST(what, found, expected)                                                                                             \
+#define CK_DIGEST(what, found, expected) \
     ck_assert_msg((found) == (expected), "%s: digest %016" PRIx64 ", golden %016" PRIx64, what, (uint64_t)(found), (uint64_t)(expected))
 
 #endif

@@ -66,7 +66,10 @@ static void good_vocabulary(uint8_t choice, const char *text, size_t n) {
 }
 
 /* Reads fields from the front of the input; zeros when it is used up. */
-typedef struct input { const uint8_t *at; size_t left; } input;
+typedef struct input {
+    const uint8_t *at;
+    size_t left;
+} input;
 
 static uint8_t take(input *in) {
     if (in->left == 0)

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct blob { uint8_t *p; size_t n, cap; } blob;
+typedef struct blob {
+    uint8_t *p;
+    size_t n, cap;
+} blob;
 
 static inline void put(blob *b, const void *bytes, size_t n) {
     if (b->n + n > b->cap) {

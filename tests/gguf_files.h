@@ -9,10 +9,18 @@
 #include "tests/suite.h"
 
 static const char *const real_models[] = {
-    "models/stories260K-f32.gguf",         "models/stories260K-q8_0.gguf",           "models/stories260K-untied-f32.gguf",
-    "models/babyllama-tok105-f16.gguf",    "models/babyllama-tok105-q4_0.gguf",      "models/babyllama-tok105-q4_1.gguf",
-    "models/babyllama-tok105-q8_0.gguf",   "models/stories260K-wide256-q2_k.gguf",   "models/stories260K-wide256-q3_k_s.gguf",
-    "models/stories260K-wide256-q4_k_s.gguf", "models/stories260K-wide256-q4_k_m.gguf", "models/stories260K-wide256-q5_k_s.gguf",
+    "models/stories260K-f32.gguf",
+    "models/stories260K-q8_0.gguf",
+    "models/stories260K-untied-f32.gguf",
+    "models/babyllama-tok105-f16.gguf",
+    "models/babyllama-tok105-q4_0.gguf",
+    "models/babyllama-tok105-q4_1.gguf",
+    "models/babyllama-tok105-q8_0.gguf",
+    "models/stories260K-wide256-q2_k.gguf",
+    "models/stories260K-wide256-q3_k_s.gguf",
+    "models/stories260K-wide256-q4_k_s.gguf",
+    "models/stories260K-wide256-q4_k_m.gguf",
+    "models/stories260K-wide256-q5_k_s.gguf",
     "models/stories260K-wide256-q6_k.gguf",
 };
 #define COUNT(a) (sizeof(a) / sizeof *(a))

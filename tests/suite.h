@@ -16,11 +16,11 @@ static inline int run_suite(Suite *s) {
 }
 
 /* Ends a test that cannot run here, with a line that tests/run counts as skipped. */
-#define SKIP(why)                                                                                                                  \
-    do {                                                                                                                           \
-        printf("SKIP: %s: %s\n", __func__, why);                                                                                   \
-        fflush(stdout);                                                                                                            \
-        return;                                                                                                                    \
+#define SKIP(why)                                \
+    do {                                         \
+        printf("SKIP: %s: %s\n", __func__, why); \
+        fflush(stdout);                          \
+        return;                                  \
     } while (0)
 
 #endif

@@ -39,12 +39,12 @@ static void close_rig(void) {
 }
 
 /* The builder gives NULL, the graph fails with a message that holds `words`, and another graph begins. */
-#define BAD(call, words)                                                                                                           \
-    do {                                                                                                                           \
-        ck_assert_msg((call) == NULL, "%s is accepted", #call);                                                                    \
-        FAILED(r.g, words);                                                                                                        \
-        ck_assert_int_eq(tl_graph_error(r.g)->status, TL_ERR_USAGE);                                                               \
-        rig_next_graph(&r);                                                                                                        \
+#define BAD(call, words)                                             \
+    do {                                                             \
+        ck_assert_msg((call) == NULL, "%s is accepted", #call);      \
+        FAILED(r.g, words);                                          \
+        ck_assert_int_eq(tl_graph_error(r.g)->status, TL_ERR_USAGE); \
+        rig_next_graph(&r);                                          \
     } while (0)
 
 /* A varying input [n <= 4, width] or [n <= 4] of the graph at hand. */
@@ -57,9 +57,9 @@ static tl_tensor *varying_otherwise(int64_t width) {
 }
 
 START_TEST(a_null_or_failed_graph_and_a_null_operand_give_null) {
-    typedef tl_tensor *(*unary_fn)(tl_graph *g, tl_tensor *x);
-    static const unary_fn all[] = {tl_contiguous, tl_unpack, tl_neg, tl_abs, tl_sqr, tl_sqrt, tl_exp, tl_log, tl_sin, tl_cos, tl_tanh,
-                                   tl_sigmoid, tl_relu, tl_silu, tl_gelu, tl_gelu_erf, tl_sum, tl_mean, tl_max, tl_argmax};
+    typedef tl_tensor *(*unary_fn)(tl_graph * g, tl_tensor * x);
+    static const unary_fn all[] = {tl_contiguous, tl_unpack,  tl_neg,  tl_abs,  tl_sqr,  tl_sqrt,     tl_exp, tl_log,  tl_sin, tl_cos,
+                                   tl_tanh,       tl_sigmoid, tl_relu, tl_silu, tl_gelu, tl_gelu_erf, tl_sum, tl_mean, tl_max, tl_argmax};
     for (int i = 0; i < COUNT(all); i++) {
         ck_assert_ptr_null(all[i](NULL, a));
         BAD(all[i](r.g, NULL), "operand 0 is missing (NULL)");
@@ -109,8 +109,8 @@ START_TEST(an_operand_of_another_graph_is_refused) {
 END_TEST
 
 START_TEST(nodes_by_hand_without_parameters_are_refused) {
-    static const int with_parameters[] = {TL_OP_RESHAPE, TL_OP_PERMUTE, TL_OP_SLICE, TL_OP_BROADCAST, TL_OP_CAST, TL_OP_SCALE, TL_OP_CLAMP,
-                                          TL_OP_TOPK, TL_OP_RMS_NORM, TL_OP_LAYER_NORM, TL_OP_SOFTMAX};
+    static const int with_parameters[] = {TL_OP_RESHAPE, TL_OP_PERMUTE, TL_OP_SLICE,    TL_OP_BROADCAST,  TL_OP_CAST,   TL_OP_SCALE,
+                                          TL_OP_CLAMP,   TL_OP_TOPK,    TL_OP_RMS_NORM, TL_OP_LAYER_NORM, TL_OP_SOFTMAX};
     for (int i = 0; i < COUNT(with_parameters); i++)
         BAD(tl_node(r.g, tl_op_get(with_parameters[i]), 1, &a, NULL, 0), "added without its parameters");
     BAD(tl_node(r.g, tl_op_get(TL_OP_CONCAT), 2, (tl_tensor *[]){a, a}, NULL, 0), "added without its parameters");
@@ -336,13 +336,20 @@ END_TEST
 
 static Suite *builders_suite(void) {
     Suite *s = suite_create("builders");
-    const TTest *const tests[] = {a_null_or_failed_graph_and_a_null_operand_give_null, the_first_message_stays,
-                                  an_operand_of_another_graph_is_refused, nodes_by_hand_without_parameters_are_refused,
-                                  views_refuse_what_strides_cannot_show, a_varying_axis_stays_whole_and_first,
-                                  different_sizes_do_not_broadcast, copies_refuse_types_and_shapes, float_ops_want_f32,
+    const TTest *const tests[] = {a_null_or_failed_graph_and_a_null_operand_give_null,
+                                  the_first_message_stays,
+                                  an_operand_of_another_graph_is_refused,
+                                  nodes_by_hand_without_parameters_are_refused,
+                                  views_refuse_what_strides_cannot_show,
+                                  a_varying_axis_stays_whole_and_first,
+                                  different_sizes_do_not_broadcast,
+                                  copies_refuse_types_and_shapes,
+                                  float_ops_want_f32,
                                   elementwise_ops_refuse_shapes_and_limits,
-                                  ops_along_the_last_axis_refuse_operands, rows_by_number_refuse_operands,
-                                  a_state_is_a_bank_tensor_that_lies_row_by_row, a_build_that_runs_out_of_memory_says_so};
+                                  ops_along_the_last_axis_refuse_operands,
+                                  rows_by_number_refuse_operands,
+                                  a_state_is_a_bank_tensor_that_lies_row_by_row,
+                                  a_build_that_runs_out_of_memory_says_so};
     TCase *t = tcase_create("builders");
     tcase_add_checked_fixture(t, open_rig, close_rig);
     for (int i = 0; i < COUNT(tests); i++)

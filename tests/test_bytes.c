@@ -138,14 +138,14 @@ START_TEST(parse_is_correctly_rounded) {
     check_parse("0.1", 0x3FB999999999999Aull);
     check_parse("000123.4500", 0x405EDCCCCCCCCCCDull);
     check_parse("1e22", 0x4480F0CF064DD592ull);
-    check_parse("1e23", 0x44B52D02C7E14AF6ull);                        /* not the product of rounded factors */
-    check_parse("9007199254740993", 0x4340000000000000ull);            /* 2^53 + 1: a tie, to even */
+    check_parse("1e23", 0x44B52D02C7E14AF6ull);             /* not the product of rounded factors */
+    check_parse("9007199254740993", 0x4340000000000000ull); /* 2^53 + 1: a tie, to even */
     check_parse("9007199254740993.0000000000000000000000000001", 0x4340000000000001ull);
     check_parse("9007199254740995", 0x4340000000000002ull);
-    check_parse("2.2250738585072011e-308", 0x000FFFFFFFFFFFFFull);     /* the number that hung PHP and Java */
+    check_parse("2.2250738585072011e-308", 0x000FFFFFFFFFFFFFull); /* the number that hung PHP and Java */
     check_parse("2.2250738585072014e-308", 0x0010000000000000ull);
     check_parse("4.9406564584124654e-324", 1);
-    check_parse("2.4703282292062327e-324", 0);                         /* just below half of the least */
+    check_parse("2.4703282292062327e-324", 0); /* just below half of the least */
     check_parse("2.4703282292062328e-324", 1);
     check_parse("1e-400", 0);
     check_parse("-1e-99999999999999999999", 1ull << 63);
@@ -174,9 +174,39 @@ END_TEST
 
 START_TEST(parse_refuses_what_is_no_number) {
     static const char *const bad[] = {
-        "", " ", "-", "+", ".", "-.", "e5", "1e", "1e+", "1e-", "1x", "1 ", " 1", "0x10", "0x1p3", "nan", "inf", "-inf",
-        "NaN", "infinity", "1,5", "1.5.2", "--1", "+-1", "1e5.0", "1e5e5", "1e999", "-1e999", "1.7976931348623159e308",
-        "1e309", "1e99999999999999999999", "1_000", "\xd9\xa1",
+        "",
+        " ",
+        "-",
+        "+",
+        ".",
+        "-.",
+        "e5",
+        "1e",
+        "1e+",
+        "1e-",
+        "1x",
+        "1 ",
+        " 1",
+        "0x10",
+        "0x1p3",
+        "nan",
+        "inf",
+        "-inf",
+        "NaN",
+        "infinity",
+        "1,5",
+        "1.5.2",
+        "--1",
+        "+-1",
+        "1e5.0",
+        "1e5e5",
+        "1e999",
+        "-1e999",
+        "1.7976931348623159e308",
+        "1e309",
+        "1e99999999999999999999",
+        "1_000",
+        "\xd9\xa1",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         double v = 7;

@@ -198,8 +198,10 @@ END_TEST
 /* ---- recognition -------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(published_templates_are_recognised) {
-    static const struct { const char *text, *name; } known[] = {
-        {smollm2_text, "chatml"}, {qwen25_text, "chatml"},       {llama2_text, "llama2"},       {llama3_text, "llama3"},
+    static const struct {
+        const char *text, *name;
+    } known[] = {
+        {smollm2_text, "chatml"},   {qwen25_text, "chatml"},      {llama2_text, "llama2"},       {llama3_text, "llama3"},
         {tinyllama_text, "zephyr"}, {mistral_v1_text, "mistral"}, {mistral_v02_text, "mistral"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -210,9 +212,19 @@ END_TEST
 
 START_TEST(templates_of_other_families_are_not_taken_for_ours) {
     static const char *const foreign[] = {
-        "", "{{ messages }}", "<|im_start", "'<|im_start|>' + role + '<|im_sep|>'", "<|im_start|>User: <end_of_utterance>",
-        "<|user|>\n<|end|>\n<|assistant|> eos_token", "<|user|> eos_token <|endoftext|>", "<|user|>", "[SYSTEM_PROMPT] [INST]",
-        "[AVAILABLE_TOOLS] [INST] <<SYS>>", "<start_of_turn>", "<|start_header_id|>", "<|header_start|>",
+        "",
+        "{{ messages }}",
+        "<|im_start",
+        "'<|im_start|>' + role + '<|im_sep|>'",
+        "<|im_start|>User: <end_of_utterance>",
+        "<|user|>\n<|end|>\n<|assistant|> eos_token",
+        "<|user|> eos_token <|endoftext|>",
+        "<|user|>",
+        "[SYSTEM_PROMPT] [INST]",
+        "[AVAILABLE_TOOLS] [INST] <<SYS>>",
+        "<start_of_turn>",
+        "<|start_header_id|>",
+        "<|header_start|>",
     };
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         ck_assert_msg(tl_chat_by_template(foreign[i], strlen(foreign[i])) == NULL, "'%s' is taken for %s", foreign[i],

@@ -50,12 +50,12 @@ START_TEST(impossible_options_are_refused) {
     model_rig r = model_open_tiny("cpu", &t, NULL, NULL);
     tl_context_options o;
     tl_context *c;
-#define TRY(status, words, field, value)                                                                                           \
-    do {                                                                                                                           \
-        o = tl_context_defaults();                                                                                                 \
-        o.field = value;                                                                                                           \
-        REFUSED(&r, tl_context_new(&c, r.m, &o, &r.err), status, words);                                                           \
-        ck_assert_ptr_null(c);                                                                                                     \
+#define TRY(status, words, field, value)                                 \
+    do {                                                                 \
+        o = tl_context_defaults();                                       \
+        o.field = value;                                                 \
+        REFUSED(&r, tl_context_new(&c, r.m, &o, &r.err), status, words); \
+        ck_assert_ptr_null(c);                                           \
     } while (0)
     TRY(TL_ERR_USAGE, "n_ctx -1", n_ctx, -1);
     TRY(TL_ERR_USAGE, "n_batch -2147483648", n_batch, INT32_MIN);
@@ -95,7 +95,9 @@ START_TEST(a_model_without_weights_tokenizes_and_makes_no_context) {
     tiny_model t = tiny_of(TL_F32, false);
     tl_model_options mo = {.vocab_only = true};
     tl_error err = {0};
-    struct { tl_error err; } r = {{0}};
+    struct {
+        tl_error err;
+    } r = {{0}};
     tl_gguf *g;
     tl_model *m;
     tl_context *c;
@@ -169,8 +171,12 @@ START_TEST(a_forecast_equals_what_a_context_takes) {
     for (int b = 0; tl_backend_openable(b); b++)
         for (int variant = 0; variant < 4; variant++) {
             tl_model_options mo = {.no_pack = variant & 1};
-            tl_context_options o = {.n_ctx = 64 << variant, .n_batch = 1 + 30 * variant, .n_rows = variant, .n_sessions = 1 + variant % 3,
-                                    .kv = variant & 2 ? TL_F32 : TL_F16, .plan = {.no_reuse = variant == 1, .no_fuse = variant == 2}};
+            tl_context_options o = {.n_ctx = 64 << variant,
+                                    .n_batch = 1 + 30 * variant,
+                                    .n_rows = variant,
+                                    .n_sessions = 1 + variant % 3,
+                                    .kv = variant & 2 ? TL_F32 : TL_F16,
+                                    .plan = {.no_reuse = variant == 1, .no_fuse = variant == 2}};
             model_rig r = model_open_tiny(tl_backend_openable(b), &t, &mo, &o);
             check_forecasts(&r, &mo, &o, t.file.data, t.file.n);
             model_close(&r);

@@ -49,7 +49,11 @@ START_TEST(activations_round_half_to_even_of_x_times_inverse) {
 END_TEST
 
 START_TEST(blocks_of_activations_have_the_stated_edges) {
-    static const struct { float x; uint32_t d; int q; } rows[] = {
+    static const struct {
+        float x;
+        uint32_t d;
+        int q;
+    } rows[] = {
         {0.0f, 0, 0},
         {-0.0f, 0, 0},
         {0x1p-149f, 0, 0},
@@ -182,15 +186,9 @@ static const void *random_row(tl_dtype t, row *r, uint64_t *seed) {
 }
 
 static const uint64_t golden_dot[TL_N_DTYPES] = {
-    [TL_Q4_0] = UINT64_C(0x694BF8B36507F8FD),
-    [TL_Q4_1] = UINT64_C(0x344025D452D5243C),
-    [TL_Q5_0] = UINT64_C(0x846ECEB7C8D4EF71),
-    [TL_Q5_1] = UINT64_C(0x014437A97029F81E),
-    [TL_Q8_0] = UINT64_C(0x9043C1FFF71409B7),
-    [TL_Q2_K] = UINT64_C(0x7A6DB48A6737574F),
-    [TL_Q3_K] = UINT64_C(0x46ADDE93B9C6BD84),
-    [TL_Q4_K] = UINT64_C(0x3E701B20B387BD7F),
-    [TL_Q5_K] = UINT64_C(0x89DCFF82044C1F4B),
+    [TL_Q4_0] = UINT64_C(0x694BF8B36507F8FD), [TL_Q4_1] = UINT64_C(0x344025D452D5243C), [TL_Q5_0] = UINT64_C(0x846ECEB7C8D4EF71),
+    [TL_Q5_1] = UINT64_C(0x014437A97029F81E), [TL_Q8_0] = UINT64_C(0x9043C1FFF71409B7), [TL_Q2_K] = UINT64_C(0x7A6DB48A6737574F),
+    [TL_Q3_K] = UINT64_C(0x46ADDE93B9C6BD84), [TL_Q4_K] = UINT64_C(0x3E701B20B387BD7F), [TL_Q5_K] = UINT64_C(0x89DCFF82044C1F4B),
     [TL_Q6_K] = UINT64_C(0xF4C7DA5E4B9270A6),
 };
 

@@ -28,10 +28,14 @@ START_TEST(every_type_has_consistent_facts_and_is_found_by_name_and_id) {
 END_TEST
 
 START_TEST(ids_and_sizes_are_those_of_gguf) {
-    static const struct { const char *name; int gguf, block, bytes; } rows[] = {
-        {"f32", 0, 1, 4}, {"f16", 1, 1, 2}, {"q4_0", 2, 32, 18}, {"q4_1", 3, 32, 20}, {"q5_0", 6, 32, 22}, {"q5_1", 7, 32, 24},
-        {"q8_0", 8, 32, 34}, {"q2_k", 10, 256, 84}, {"q3_k", 11, 256, 110}, {"q4_k", 12, 256, 144}, {"q5_k", 13, 256, 176},
-        {"q6_k", 14, 256, 210}, {"i8", 24, 1, 1}, {"i16", 25, 1, 2}, {"i32", 26, 1, 4}, {"bf16", 30, 1, 2},
+    static const struct {
+        const char *name;
+        int gguf, block, bytes;
+    } rows[] = {
+        {"f32", 0, 1, 4},       {"f16", 1, 1, 2},       {"q4_0", 2, 32, 18},    {"q4_1", 3, 32, 20},
+        {"q5_0", 6, 32, 22},    {"q5_1", 7, 32, 24},    {"q8_0", 8, 32, 34},    {"q2_k", 10, 256, 84},
+        {"q3_k", 11, 256, 110}, {"q4_k", 12, 256, 144}, {"q5_k", 13, 256, 176}, {"q6_k", 14, 256, 210},
+        {"i8", 24, 1, 1},       {"i16", 25, 1, 2},      {"i32", 26, 1, 4},      {"bf16", 30, 1, 2},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         tl_dtype t = TL_N_DTYPES;
@@ -86,12 +90,29 @@ START_TEST(floats_survive_all_plain_float_types_unaligned) {
 END_TEST
 
 START_TEST(integers_saturate_and_round_half_to_even_and_nan_gives_zero) {
-    static const struct { tl_dtype t; float x; double expected; } rows[] = {
-        {TL_I8, 127.5f, 127},     {TL_I8, -128.5f, -128},      {TL_I8, 1e30f, 127},          {TL_I8, 0.5f, 0},
-        {TL_I8, 1.5f, 2},         {TL_I8, -2.5f, -2},          {TL_I8, -INFINITY, -128},     {TL_I8, NAN, 0},
-        {TL_I16, 40000.0f, 32767}, {TL_I16, -40000.0f, -32768}, {TL_I16, 1000.5f, 1000},      {TL_I16, NAN, 0},
-        {TL_I32, 3e9f, 2147483648.0}, {TL_I32, -3e9f, -2147483648.0}, {TL_I32, 16777216.0f, 16777216}, {TL_I32, 3.5f, 4},
-        {TL_I32, INFINITY, 2147483648.0}, {TL_I32, NAN, 0},
+    static const struct {
+        tl_dtype t;
+        float x;
+        double expected;
+    } rows[] = {
+        {TL_I8, 127.5f, 127},
+        {TL_I8, -128.5f, -128},
+        {TL_I8, 1e30f, 127},
+        {TL_I8, 0.5f, 0},
+        {TL_I8, 1.5f, 2},
+        {TL_I8, -2.5f, -2},
+        {TL_I8, -INFINITY, -128},
+        {TL_I8, NAN, 0},
+        {TL_I16, 40000.0f, 32767},
+        {TL_I16, -40000.0f, -32768},
+        {TL_I16, 1000.5f, 1000},
+        {TL_I16, NAN, 0},
+        {TL_I32, 3e9f, 2147483648.0},
+        {TL_I32, -3e9f, -2147483648.0},
+        {TL_I32, 16777216.0f, 16777216},
+        {TL_I32, 3.5f, 4},
+        {TL_I32, INFINITY, 2147483648.0},
+        {TL_I32, NAN, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint8_t stored[5];
@@ -153,8 +174,8 @@ END_TEST
 /* ---- errors ---------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(statuses_have_words) {
-    static const char *const words[] = {"ok", "more", "cancelled", "usage", "range", "memory", "io", "format", "unsupported", "full",
-                                        "internal"};
+    static const char *const words[] = {"ok", "more",   "cancelled",   "usage", "range",   "memory",
+                                        "io", "format", "unsupported", "full",  "internal"};
     for (int i = 0; i <= TL_ERR_INTERNAL; i++)
         ck_assert_str_eq(tl_status_name((tl_status)i), words[i]);
     ck_assert_str_eq(tl_status_name((tl_status)(TL_ERR_INTERNAL + 1)), "unknown");
@@ -192,10 +213,12 @@ START_TEST(a_long_message_is_cut_between_characters) {
 END_TEST
 
 START_TEST(control_characters_and_broken_utf8_become_question_marks) {
-    static const struct { const char *in, *out; } rows[] = {
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
         {"a\nb\x1B[31m\x7F", "a?b?[31m?"},
         {"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80", "\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80"},
-        {"\x80 \xC0\xAF \xC1\xBF", "? ?? ??"},            /* stray, overlong */
+        {"\x80 \xC0\xAF \xC1\xBF", "? ?? ??"},                              /* stray, overlong */
         {"\xE0\x80\x80 \xED\xA0\x80 \xED\x9F\xBF", "??? ??? \xED\x9F\xBF"}, /* overlong, surrogate, the last before them */
         {"\xF4\x90\x80\x80 \xF5 \xFF \xF0\x8F\xBF\xBF", "???? ? ? ????"},
         {"\xC3; \xE2\x82; x", "?; ??; x"},

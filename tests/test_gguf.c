@@ -149,11 +149,11 @@ END_TEST
 START_TEST(every_tensor_type_has_its_size) {
     /* id, elements a block, bytes a block: from ggml's own block structs. */
     static const unsigned sizes[][3] = {
-        {0, 1, 4},      {1, 1, 2},      {2, 32, 18},    {3, 32, 20},    {6, 32, 22},    {7, 32, 24},    {8, 32, 34},    {9, 32, 36},
-        {10, 256, 84},  {11, 256, 110}, {12, 256, 144}, {13, 256, 176}, {14, 256, 210}, {15, 256, 292}, {16, 256, 66},  {17, 256, 74},
-        {18, 256, 98},  {19, 256, 50},  {20, 32, 18},   {21, 256, 110}, {22, 256, 82},  {23, 256, 136}, {24, 1, 1},     {25, 1, 2},
-        {26, 1, 4},     {27, 1, 8},     {28, 1, 8},     {29, 256, 56},  {30, 1, 2},     {34, 256, 54},  {35, 256, 66},  {39, 32, 17},
-        {40, 64, 36},   {41, 128, 18},  {42, 64, 18},
+        {0, 1, 4},      {1, 1, 2},     {2, 32, 18},    {3, 32, 20},    {6, 32, 22},    {7, 32, 24},    {8, 32, 34},
+        {9, 32, 36},    {10, 256, 84}, {11, 256, 110}, {12, 256, 144}, {13, 256, 176}, {14, 256, 210}, {15, 256, 292},
+        {16, 256, 66},  {17, 256, 74}, {18, 256, 98},  {19, 256, 50},  {20, 32, 18},   {21, 256, 110}, {22, 256, 82},
+        {23, 256, 136}, {24, 1, 1},    {25, 1, 2},     {26, 1, 4},     {27, 1, 8},     {28, 1, 8},     {29, 256, 56},
+        {30, 1, 2},     {34, 256, 54}, {35, 256, 66},  {39, 32, 17},   {40, 64, 36},   {41, 128, 18},  {42, 64, 18},
     };
     for (size_t i = 0; i < COUNT(sizes); i++) {
         blob b = {0};
@@ -424,7 +424,13 @@ START_TEST(a_table_in_a_prefix_needs_no_data_behind_it) {
 }
 END_TEST
 
-typedef struct counted { const blob *b; int calls; uint64_t bytes; int fail_at; tl_status how; } counted;
+typedef struct counted {
+    const blob *b;
+    int calls;
+    uint64_t bytes;
+    int fail_at;
+    tl_status how;
+} counted;
 
 static tl_status read_counted(void *ctx, uint64_t offset, void *dst, size_t n, tl_error *err) {
     counted *c = ctx;

@@ -55,7 +55,11 @@ START_TEST(an_empty_file_is_called_empty) {
 END_TEST
 
 START_TEST(files_of_other_kinds_are_recognised) {
-    static const struct { const char *bytes; size_t n; const char *word; } others[] = {
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *word;
+    } others[] = {
         {"version https://git-lfs.github.com/spec/v1\noid sha256:0", 56, "git lfs pull"},
         {"\x40\1\0\0\0\0\0\0{\"__metadata__\":{}}", 27, "safetensors"},
         {"PK\3\4\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24, "zip"},
@@ -309,8 +313,11 @@ START_TEST(unknown_value_types_are_refused) {
 END_TEST
 
 START_TEST(values_cut_short_are_refused) {
-    static const struct { uint32_t type; int bytes; } cuts[] = {{TL_GGUF_U16, 1}, {TL_GGUF_U32, 3}, {TL_GGUF_F32, 0}, {TL_GGUF_U64, 7},
-                                                                {TL_GGUF_F64, 4}, {TL_GGUF_STRING, 7}, {TL_GGUF_ARRAY, 11}};
+    static const struct {
+        uint32_t type;
+        int bytes;
+    } cuts[] = {{TL_GGUF_U16, 1}, {TL_GGUF_U32, 3},    {TL_GGUF_F32, 0},   {TL_GGUF_U64, 7},
+                {TL_GGUF_F64, 4}, {TL_GGUF_STRING, 7}, {TL_GGUF_ARRAY, 11}};
     for (size_t i = 0; i < COUNT(cuts); i++) {
         blob b = one_key("the.key", cuts[i].type);
         put_zeros(&b, (size_t)cuts[i].bytes);
@@ -483,8 +490,11 @@ START_TEST(a_tensor_name_of_65_bytes_is_refused_and_of_64_read) {
 END_TEST
 
 START_TEST(a_tensor_name_that_cannot_be_printed_is_refused) {
-    static const struct { const char *name; size_t n; const char *found; } bad[] = {
-        {"a\0b", 3, "0x00"}, {"a\tb", 3, "0x09"}, {"\xff", 1, "0xff"}, {"x\xc2\x9b", 3, "0xc2"}, {"\xe2\x82", 2, "0xe2"}};
+    static const struct {
+        const char *name;
+        size_t n;
+        const char *found;
+    } bad[] = {{"a\0b", 3, "0x00"}, {"a\tb", 3, "0x09"}, {"\xff", 1, "0xff"}, {"x\xc2\x9b", 3, "0xc2"}, {"\xe2\x82", 2, "0xe2"}};
     for (size_t i = 0; i < COUNT(bad); i++) {
         blob b = {0};
         put_header(&b, 3, 1, 0);
@@ -542,11 +552,9 @@ END_TEST
 
 START_TEST(dimensions_whose_product_wraps_are_refused) {
     static const uint64_t dims[][4] = {
-        {1ull << 32, 1ull << 32, 1, 1},                    /* 2^64: wraps to 0 */
-        {1ull << 32, 1ull << 31, 1, 1},                    /* 2^63 */
-        {1ull << 62, 4, 1, 1},
-        {1ull << 16, 1ull << 16, 1ull << 16, 1ull << 16},
-        {3, 0x5555555555555556ull, 1, 1},                  /* wraps to 2 */
+        {1ull << 32, 1ull << 32, 1, 1}, /* 2^64: wraps to 0 */
+        {1ull << 32, 1ull << 31, 1, 1}, /* 2^63 */
+        {1ull << 62, 4, 1, 1},          {1ull << 16, 1ull << 16, 1ull << 16, 1ull << 16}, {3, 0x5555555555555556ull, 1, 1}, /* wraps to 2 */
         {INT64_MAX, 2, 1, 1},
     };
     for (size_t i = 0; i < COUNT(dims); i++) {
@@ -565,7 +573,10 @@ START_TEST(bytes_that_wrap_are_refused) {
 END_TEST
 
 START_TEST(removed_types_are_refused_by_name) {
-    static const struct { uint32_t id; const char *name; } removed[] = {
+    static const struct {
+        uint32_t id;
+        const char *name;
+    } removed[] = {
         {4, "q4_2"},      {5, "q4_3"},        {31, "q4_0_4_4"},   {32, "q4_0_4_8"},
         {33, "q4_0_8_8"}, {36, "iq4_nl_4_4"}, {37, "iq4_nl_4_8"}, {38, "iq4_nl_8_8"},
     };
@@ -701,8 +712,8 @@ static uint64_t next_random(uint64_t *x) {
 }
 
 static void mutate(blob *m, uint64_t *x) {
-    static const uint64_t edges[] = {0, 1, 7, 8, 31, 33, 255, 65535, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
-                                     INT64_MAX, UINT64_MAX, UINT64_MAX - 7};
+    static const uint64_t edges[] = {0,     1,          7,          8,          31,        33,         255,           65535,
+                                     65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, INT64_MAX, UINT64_MAX, UINT64_MAX - 7};
     size_t at = (size_t)(next_random(x) % m->n), width = (size_t)1 << next_random(x) % 4;
     uint64_t v = edges[next_random(x) % COUNT(edges)];
     switch (next_random(x) % 6) {

@@ -12,7 +12,7 @@ static const double close_enough = 2e-6;
 
 static tiny_model tiny;
 static int32_t ids[N];
-static double *plain;   /* logits [N, WIDE] */
+static double *plain; /* logits [N, WIDE] */
 
 /* What the probe has seen. */
 static struct { int64_t tokens, runs; } seen;
@@ -110,7 +110,7 @@ START_TEST(attention_sees_the_valid_part_of_the_cache_only) {
     int32_t other[N];
     some_ids(other, N, WIDE, 99);
     other[0] = 7;
-    free(model_rows(&r, 0, other, N, 1, false));  /* another sequence, of which nothing is kept */
+    free(model_rows(&r, 0, other, N, 1, false)); /* another sequence, of which nothing is kept */
     check_step(&r, 5);
     tl_session_clear(r.s[0]);
     check_step(&r, 9);

@@ -144,10 +144,10 @@ END_TEST
 START_TEST(sizes_that_overflow_are_refused) {
     const size_t half = SIZE_MAX / 2 + 1;
     tl_interval cases[][2] = {
-        {{SIZE_MAX, 0, 0, 0}, {1, 1, 1, 0}},          /* rounding up */
-        {{SIZE_MAX - 62, 0, 0, 0}, {1, 1, 1, 0}},     /* just too much for rounding */
-        {{half, 0, 0, 0}, {half, 0, 0, 0}},           /* the sum is 2^64: wraps to 0 */
-        {{SIZE_MAX - 63, 0, 0, 0}, {64, 0, 0, 0}},    /* rounds well, sum wraps */
+        {{SIZE_MAX, 0, 0, 0}, {1, 1, 1, 0}},       /* rounding up */
+        {{SIZE_MAX - 62, 0, 0, 0}, {1, 1, 1, 0}},  /* just too much for rounding */
+        {{half, 0, 0, 0}, {half, 0, 0, 0}},        /* the sum is 2^64: wraps to 0 */
+        {{SIZE_MAX - 63, 0, 0, 0}, {64, 0, 0, 0}}, /* rounds well, sum wraps */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int reuse = 0; reuse < 2; reuse++) {
@@ -183,23 +183,23 @@ static int transformer(tl_interval *v, int layers, size_t n, size_t dim, size_t 
     int c = 0, t = 0;
     size_t f = sizeof(float) * n, q8 = 40 * n;
 #define LIVES(size, from, to) v[c++] = (tl_interval){(size), (from), (to), 0}
-    LIVES(4 * n, 0, 12 * layers + 1);     /* ids, positions, spans: inputs live throughout */
+    LIVES(4 * n, 0, 12 * layers + 1); /* ids, positions, spans: inputs live throughout */
     LIVES(24 * n, 0, 12 * layers + 1);
-    LIVES(f * 64, 1, 12 * layers);        /* angles */
-    LIVES(f * dim, 0, 11);                /* embedding, the first x */
+    LIVES(f * 64, 1, 12 * layers); /* angles */
+    LIVES(f * dim, 0, 11);         /* embedding, the first x */
     for (int i = 0; i < layers; i++, t += 12) {
-        LIVES(f * dim, t + 1, t + 4);     /* norm */
+        LIVES(f * dim, t + 1, t + 4);         /* norm */
         LIVES(q8 * (dim / 32), t + 2, t + 4); /* quantised for q, k, v */
-        LIVES(f * dim, t + 2, t + 6);     /* q, then roped */
+        LIVES(f * dim, t + 2, t + 6);         /* q, then roped */
         LIVES(f * kv, t + 3, t + 5);
         LIVES(f * kv, t + 4, t + 5);
-        LIVES(f * dim, t + 6, t + 7);     /* attention */
+        LIVES(f * dim, t + 6, t + 7); /* attention */
         LIVES(q8 * (dim / 32), t + 7, t + 7);
-        LIVES(f * dim, t + 7, t + 11);    /* x + projection */
-        LIVES(f * dim, t + 8, t + 10);    /* norm */
+        LIVES(f * dim, t + 7, t + 11); /* x + projection */
+        LIVES(f * dim, t + 8, t + 10); /* norm */
         LIVES(q8 * (dim / 32), t + 9, t + 10);
-        LIVES(f * ffn, t + 9, t + 10);    /* gate */
-        LIVES(f * ffn, t + 10, t + 10);   /* up */
+        LIVES(f * ffn, t + 9, t + 10);  /* gate */
+        LIVES(f * ffn, t + 10, t + 10); /* up */
         LIVES(q8 * (ffn / 32), t + 11, t + 11);
         LIVES(f * dim, t + 11, t + 12 + (i + 1 < layers ? 11 : 0)); /* x of the next layer */
     }
@@ -212,8 +212,8 @@ static int transformer(tl_interval *v, int layers, size_t n, size_t dim, size_t 
 /* At the time of writing every one of them meets the bound exactly. */
 START_TEST(transformers_come_near_the_bound) {
     static tl_interval v[32 * 14 + 8];
-    static const size_t shapes[][3] = {{576, 192, 1536}, {2048, 256, 5632}, {2048, 512, 8192}, {4096, 1024, 14336},
-                                       {896, 128, 4864}, {64, 64, 172}};
+    static const size_t shapes[][3] = {{576, 192, 1536},    {2048, 256, 5632}, {2048, 512, 8192},
+                                       {4096, 1024, 14336}, {896, 128, 4864},  {64, 64, 172}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         for (size_t n = 1; n <= 512; n *= 8) {
             size_t total;

@@ -167,7 +167,12 @@ static void spoil(tiny_model *t, const char *name, uint32_t bits) {
 }
 
 START_TEST(weights_that_are_no_numbers_are_refused_when_asked) {
-    static const struct { tl_dtype dtype; const char *tensor; uint32_t bits; const char *element; } cases[] = {
+    static const struct {
+        tl_dtype dtype;
+        const char *tensor;
+        uint32_t bits;
+        const char *element;
+    } cases[] = {
         {TL_F32, "blk.1.attn_norm.weight", 0x7FC00000, "at element 37"}, {TL_F32, "blk.0.attn_q.weight", 0xFF800000, "at element 37"},
         {TL_F16, "token_embd.weight", 0x7C00, "at element 160"},         {TL_Q8_0, "blk.0.ffn_down.weight", 0x7E00, "at element 160"},
         {TL_Q4_1, "blk.1.attn_v.weight", 0xFC00, "at element 160"},

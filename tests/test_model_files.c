@@ -20,10 +20,14 @@ static void refuse(const tiny_config *c, const tl_model_options *mo, tl_status s
 /* ---- keys -------------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_key_that_is_needed_is_missing) {
-    static const char *const keys[] = {"general.architecture",         "llama.block_count",
-                                       "llama.context_length",         "llama.embedding_length",
-                                       "llama.feed_forward_length",    "llama.attention.head_count",
-                                       "llama.attention.layer_norm_rms_epsilon", "tokenizer.ggml.model"};
+    static const char *const keys[] = {"general.architecture",
+                                       "llama.block_count",
+                                       "llama.context_length",
+                                       "llama.embedding_length",
+                                       "llama.feed_forward_length",
+                                       "llama.attention.head_count",
+                                       "llama.attention.layer_norm_rms_epsilon",
+                                       "tokenizer.ggml.model"};
     tiny_config c = tiny_defaults();
     c.without = keys[_i];
     refuse(&c, NULL, TL_ERR_FORMAT, keys[_i], "missing");
@@ -31,11 +35,13 @@ START_TEST(a_key_that_is_needed_is_missing) {
 END_TEST
 
 START_TEST(a_key_has_a_value_of_another_type) {
-    static const char *const numbers[] = {"llama.block_count", "llama.context_length", "llama.embedding_length", "llama.feed_forward_length",
-                                          "llama.attention.head_count", "llama.attention.head_count_kv", "llama.attention.key_length",
-                                          "llama.attention.value_length", "llama.rope.dimension_count",
-                                          "llama.rope.scaling.original_context_length", "llama.expert_count",
-                                          "llama.attention.layer_norm_rms_epsilon", "llama.rope.freq_base", "llama.rope.scaling.factor",
+    static const char *const numbers[] = {"llama.block_count",          "llama.context_length",
+                                          "llama.embedding_length",     "llama.feed_forward_length",
+                                          "llama.attention.head_count", "llama.attention.head_count_kv",
+                                          "llama.attention.key_length", "llama.attention.value_length",
+                                          "llama.rope.dimension_count", "llama.rope.scaling.original_context_length",
+                                          "llama.expert_count",         "llama.attention.layer_norm_rms_epsilon",
+                                          "llama.rope.freq_base",       "llama.rope.scaling.factor",
                                           "llama.rope.scale_linear"};
     static const char *const texts[] = {"general.architecture", "llama.rope.scaling.type", "tokenizer.ggml.model"};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -56,11 +62,15 @@ START_TEST(a_key_has_a_value_of_another_type) {
 END_TEST
 
 START_TEST(a_count_is_zero_negative_or_huge) {
-    static const struct { const char *key; double most; } keys[] = {
-        {"llama.block_count", 4096},           {"llama.context_length", 1 << 30},         {"llama.embedding_length", 1 << 20},
-        {"llama.feed_forward_length", 1 << 24}, {"llama.attention.head_count", 4096},      {"llama.attention.head_count_kv", 4096},
-        {"llama.attention.key_length", 4096},  {"llama.attention.value_length", 4096},    {"llama.rope.dimension_count", 16},
-        {"llama.rope.scaling.original_context_length", 1 << 30},
+    static const struct {
+        const char *key;
+        double most;
+    } keys[] = {
+        {"llama.block_count", 4096},          {"llama.context_length", 1 << 30},
+        {"llama.embedding_length", 1 << 20},  {"llama.feed_forward_length", 1 << 24},
+        {"llama.attention.head_count", 4096}, {"llama.attention.head_count_kv", 4096},
+        {"llama.attention.key_length", 4096}, {"llama.attention.value_length", 4096},
+        {"llama.rope.dimension_count", 16},   {"llama.rope.scaling.original_context_length", 1 << 30},
     };
     const char *key = keys[_i].key;
     tiny_config c = tiny_defaults();
@@ -77,7 +87,11 @@ END_TEST
 
 START_TEST(a_number_is_out_of_its_range) {
     double infinite = 1e308 * 10, nan = infinite - infinite;
-    const struct { const char *key; double value; const char *scaling, *words; } cases[] = {
+    const struct {
+        const char *key;
+        double value;
+        const char *scaling, *words;
+    } cases[] = {
         {"llama.rope.freq_base", 0, NULL, "rope.freq_base is 0, not 1 to"},
         {"llama.rope.freq_base", -10000, NULL, "rope.freq_base is -10000"},
         {"llama.rope.freq_base", infinite, NULL, "rope.freq_base is inf"},
@@ -132,9 +146,9 @@ END_TEST
 
 /* ---- tensors -------------------------------------------------------------------------------------------------------------------- */
 
-static const char *const names[] = {"token_embd.weight",       "output_norm.weight",    "blk.0.attn_norm.weight", "blk.0.attn_q.weight",
-                                    "blk.1.attn_k.weight",     "blk.1.attn_v.weight",   "blk.0.attn_output.weight", "blk.1.ffn_norm.weight",
-                                    "blk.0.ffn_gate.weight",   "blk.1.ffn_up.weight",   "blk.1.ffn_down.weight"};
+static const char *const names[] = {"token_embd.weight",     "output_norm.weight",  "blk.0.attn_norm.weight",   "blk.0.attn_q.weight",
+                                    "blk.1.attn_k.weight",   "blk.1.attn_v.weight", "blk.0.attn_output.weight", "blk.1.ffn_norm.weight",
+                                    "blk.0.ffn_gate.weight", "blk.1.ffn_up.weight", "blk.1.ffn_down.weight"};
 enum { N_NAMES = sizeof names / sizeof *names };
 
 START_TEST(a_tensor_is_missing) {
@@ -154,10 +168,13 @@ START_TEST(layers_beyond_those_of_the_file_are_missing) {
 END_TEST
 
 START_TEST(a_tensor_has_another_shape) {
-    static const struct { int64_t shape[3]; const char *words; } cases[] = {{{5, 0, 0}, "is [5], the metadata asks for ["},
-                                                                            {{7, 64, 0}, "is [7, 64], the metadata asks for ["},
-                                                                            {{64, 3, 0}, "is [64, 3], the metadata asks for ["},
-                                                                            {{2, 3, 4}, "is [2, 3, 4], the metadata asks for ["}};
+    static const struct {
+        int64_t shape[3];
+        const char *words;
+    } cases[] = {{{5, 0, 0}, "is [5], the metadata asks for ["},
+                 {{7, 64, 0}, "is [7, 64], the metadata asks for ["},
+                 {{64, 3, 0}, "is [64, 3], the metadata asks for ["},
+                 {{2, 3, 4}, "is [2, 3, 4], the metadata asks for ["}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tiny_config c = tiny_defaults();
         c.odd_tensor = names[_i];
@@ -168,7 +185,11 @@ START_TEST(a_tensor_has_another_shape) {
 END_TEST
 
 START_TEST(optional_tensors_have_to_fit_too) {
-    static const struct { const char *name; bool untied; const char *words; } cases[] = {
+    static const struct {
+        const char *name;
+        bool untied;
+        const char *words;
+    } cases[] = {
         {"output.weight", true, "is [3], the metadata asks for [300, 64]"},
         {"output.bias", true, "is [3], the metadata asks for [300]"},
         {"output.bias", false, "is [3], the metadata asks for [300]"},
@@ -187,10 +208,17 @@ START_TEST(optional_tensors_have_to_fit_too) {
 END_TEST
 
 START_TEST(a_tensor_has_a_type_that_does_not_serve) {
-    static const struct { const char *name; tl_dtype dtype; const char *words; } cases[] = {
-        {"blk.0.attn_norm.weight", TL_F16, "is f16; f32 is wanted here"},    {"output_norm.weight", TL_Q8_0, "is q8_0; f32 is wanted here"},
-        {"blk.1.attn_v.bias", TL_BF16, "is bf16; f32 is wanted here"},       {"rope_freqs.weight", TL_F16, "is f16; f32 is wanted here"},
-        {"blk.0.attn_q.weight", TL_I32, "holds integers (i32), not weights"}, {"token_embd.weight", TL_I8, "holds integers (i8), not weights"},
+    static const struct {
+        const char *name;
+        tl_dtype dtype;
+        const char *words;
+    } cases[] = {
+        {"blk.0.attn_norm.weight", TL_F16, "is f16; f32 is wanted here"},
+        {"output_norm.weight", TL_Q8_0, "is q8_0; f32 is wanted here"},
+        {"blk.1.attn_v.bias", TL_BF16, "is bf16; f32 is wanted here"},
+        {"rope_freqs.weight", TL_F16, "is f16; f32 is wanted here"},
+        {"blk.0.attn_q.weight", TL_I32, "holds integers (i32), not weights"},
+        {"token_embd.weight", TL_I8, "holds integers (i8), not weights"},
         {"blk.1.ffn_norm.weight", TL_I16, "holds integers (i16), not weights"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

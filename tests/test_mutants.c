@@ -1,6 +1,7 @@
 /* test_mutants.c: the checks of row and attention kernels, and the comparison with ref, notice what may not be: each test damages one
  * kernel the way a hurried optimiser would, and the checker must say so. Products are in test_mutants_linear.c. */
 #include <math.h>
+#include <signal.h>
 
 #include "backends/backend.h"
 #include "backends/cpu/cpu.h"
@@ -119,6 +120,22 @@ static void rms_norm_reads_on(float *y, const float *x, const float *w, float ep
         y[i] = w ? (x[i] * r) * w[i] : x[i] * r;
 }
 MUTANT(a_sum_reads_beyond_its_row, rms_norm, 0, rms_norm_reads_on, "rms_norm")
+
+/* Only a page without access notices a value that is read and not used. */
+static void neg_peeks(float *y, const float *x, int64_t n) {
+    const volatile float *beyond = x;
+    float unused = beyond[n];
+    (void)unused;
+    scalar_table().neg[0](y, x, n);
+}
+
+START_TEST(a_value_beyond_the_row_is_read_in_vain) {
+    tl_kernels k = scalar_table();
+    char why[KERNEL_WHY];
+    k.neg[0] = neg_peeks;
+    kernel_check(&k, kernel_find("neg"), why);
+}
+END_TEST
 
 static void add_writes_early(float *y, const float *a, const float *b, int64_t n) { /* in place of b, half of b is gone */
     for (int64_t i = 0; i < n; i++)
@@ -363,6 +380,7 @@ static Suite *mutants_suite(void) {
     tcase_add_test(t, a_tail_is_written_too_far);
     tcase_add_test(t, the_element_before_is_written);
     tcase_add_test(t, a_sum_reads_beyond_its_row);
+    tcase_add_test_raise_signal(t, a_value_beyond_the_row_is_read_in_vain, SIGSEGV);
     tcase_add_test(t, a_sum_cannot_run_in_place);
     tcase_add_test(t, an_input_is_written);
     tcase_add_test(t, relu_keeps_minus_zero_and_nan);

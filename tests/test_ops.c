@@ -337,8 +337,8 @@ START_TEST(functions_are_near_their_mathematical_values) {
     static const struct {
         tl_tensor *(*build)(tl_graph *g, tl_tensor *x);
         double (*f)(double x);
-    } all[] = {{tl_exp, exp}, {tl_log, log}, {tl_sin, sin}, {tl_cos, cos}, {tl_tanh, tanh}, {tl_sigmoid, sigmoid}, {tl_silu, silu},
-               {tl_gelu, gelu}, {tl_gelu_erf, gelu_erf}, {tl_sqrt, sqrt}};
+    } all[] = {{tl_exp, exp},         {tl_log, log},   {tl_sin, sin},   {tl_cos, cos},           {tl_tanh, tanh},
+               {tl_sigmoid, sigmoid}, {tl_silu, silu}, {tl_gelu, gelu}, {tl_gelu_erf, gelu_erf}, {tl_sqrt, sqrt}};
     float x[40];
     for (int i = 0; i < COUNT(x); i++)
         x[i] = 0.01f + 0.17f * (float)i;
@@ -423,7 +423,7 @@ END_TEST
 START_TEST(rms_norm_divides_by_the_root_of_the_mean_square) {
     tl_tensor *x = row(2, FLOATS(3, 4)), *w = row(2, FLOATS(2, -1));
     tl_tensor *h = given(TL_F16, 1, SHAPE(2), (uint16_t[]){0x4000, 0xBC00}); /* the same, 2 and -1 */
-    uint64_t env = tl_float_enter(); /* round to nearest here too */
+    uint64_t env = tl_float_enter();                                         /* round to nearest here too */
     float s = 1.0f / sqrtf(12.5f), y[2] = {3 * s, 4 * s};
     tl_float_leave(env);
     GIVES(tl_rms_norm(r.g, x, NULL, 0), y[0], y[1]);
@@ -439,7 +439,7 @@ START_TEST(layer_norm_centres_and_scales) {
     GIVES(tl_layer_norm(r.g, x, NULL, NULL, 0), -1, 1, -1, 1);
     GIVES(tl_layer_norm(r.g, x, w, NULL, 0), -2, 2, -2, 2);
     GIVES(tl_layer_norm(r.g, x, NULL, b, 0), 9, 21, 29, 41);
-    GIVES(tl_layer_norm(r.g, x, w, b, 3), 9, 21, 29, 41); /* 1 / sqrt(1 + 3) */
+    GIVES(tl_layer_norm(r.g, x, w, b, 3), 9, 21, 29, 41);                                  /* 1 / sqrt(1 + 3) */
     GIVES(tl_layer_norm(r.g, row(2, FLOATS(0x1p20f, 0x1p20f + 2)), NULL, NULL, 0), -1, 1); /* a far mean does not cancel */
 }
 END_TEST
@@ -450,7 +450,7 @@ START_TEST(softmax_shares_one_among_a_row) {
     GIVES(tl_softmax(r.g, x, row(4, FLOATS(0, -INFINITY, 0, -INFINITY)), 1), 0.5f, 0, 0.5f, 0, 0.5f, 0, 0.5f, 0);
     GIVES(tl_softmax(r.g, x, matrix(2, 1, FLOATS(0, -INFINITY)), 1), 0.25f, 0.25f, 0.25f, 0.25f, NAN, NAN, NAN, NAN);
     GIVES(tl_softmax(r.g, row(3, FLOATS(0, 200, -INFINITY)), NULL, 1), 0, 1, 0); /* below exp's range */
-    uint64_t env = tl_float_enter(); /* round to nearest here too */
+    uint64_t env = tl_float_enter();                                             /* round to nearest here too */
     float p = tl_expf(-1.0f), want[2] = {p / (p + 1.0f), 1.0f / (p + 1.0f)};
     tl_float_leave(env);
     gives(tl_softmax(r.g, row(2, FLOATS(1, 3)), NULL, 0.5f), 2, want);
@@ -571,21 +571,43 @@ END_TEST
 
 static Suite *ops_suite(void) {
     Suite *s = suite_create("ops");
-    const TTest *const tests[] = {
-        every_row_of_the_table_is_whole, costs_count_operations_and_bytes, a_reshape_keeps_the_order_of_elements,
-        a_reshape_is_a_view_wherever_strides_allow, permute_slice_and_broadcast_show_the_elements_they_name,
-        a_view_of_a_view_counts_from_the_root, a_slice_of_blocks_counts_blocks, equal_views_are_copied_once,
-        strided_rows_reach_an_elementwise_pair_without_a_copy, a_dense_operand_is_not_copied,
-        a_copy_from_before_a_write_is_not_given_out_after_it, an_old_view_whose_copy_exists_is_still_refused_after_a_write,
-        a_state_that_is_written_from_itself_is_read_first, a_column_of_a_varying_table_serves_as_ids, casts_round_to_even_and_saturate,
-        a_cast_between_two_other_types_goes_through_f32, a_concat_stands_in_order_along_each_axis, exact_values_of_one_operand,
-        functions_are_near_their_mathematical_values, two_operands_broadcast_like_numpy, a_gate_is_its_function_times_up,
-        sums_run_in_sixteen_lanes, max_keeps_nan_and_gives_plus_zero, argmax_takes_the_lowest_index_of_equals_and_nan_last,
-        topk_descends_and_ties_go_to_the_lower_id, rms_norm_divides_by_the_root_of_the_mean_square, layer_norm_centres_and_scales,
-        softmax_shares_one_among_a_row, embed_and_gather_pick_rows, set_rows_writes_the_named_rows_and_no_other,
-        assign_writes_a_state_or_a_piece_of_it, ids_out_of_range_refuse_the_run, ids_that_the_run_makes_are_checked_before_their_use,
-        only_rows_in_use_can_be_gathered, ids_past_the_current_number_are_not_looked_at, a_row_is_written_once_in_a_run,
-        many_rows_are_checked_too_and_need_memory_for_it};
+    const TTest *const tests[] = {every_row_of_the_table_is_whole,
+                                  costs_count_operations_and_bytes,
+                                  a_reshape_keeps_the_order_of_elements,
+                                  a_reshape_is_a_view_wherever_strides_allow,
+                                  permute_slice_and_broadcast_show_the_elements_they_name,
+                                  a_view_of_a_view_counts_from_the_root,
+                                  a_slice_of_blocks_counts_blocks,
+                                  equal_views_are_copied_once,
+                                  strided_rows_reach_an_elementwise_pair_without_a_copy,
+                                  a_dense_operand_is_not_copied,
+                                  a_copy_from_before_a_write_is_not_given_out_after_it,
+                                  an_old_view_whose_copy_exists_is_still_refused_after_a_write,
+                                  a_state_that_is_written_from_itself_is_read_first,
+                                  a_column_of_a_varying_table_serves_as_ids,
+                                  casts_round_to_even_and_saturate,
+                                  a_cast_between_two_other_types_goes_through_f32,
+                                  a_concat_stands_in_order_along_each_axis,
+                                  exact_values_of_one_operand,
+                                  functions_are_near_their_mathematical_values,
+                                  two_operands_broadcast_like_numpy,
+                                  a_gate_is_its_function_times_up,
+                                  sums_run_in_sixteen_lanes,
+                                  max_keeps_nan_and_gives_plus_zero,
+                                  argmax_takes_the_lowest_index_of_equals_and_nan_last,
+                                  topk_descends_and_ties_go_to_the_lower_id,
+                                  rms_norm_divides_by_the_root_of_the_mean_square,
+                                  layer_norm_centres_and_scales,
+                                  softmax_shares_one_among_a_row,
+                                  embed_and_gather_pick_rows,
+                                  set_rows_writes_the_named_rows_and_no_other,
+                                  assign_writes_a_state_or_a_piece_of_it,
+                                  ids_out_of_range_refuse_the_run,
+                                  ids_that_the_run_makes_are_checked_before_their_use,
+                                  only_rows_in_use_can_be_gathered,
+                                  ids_past_the_current_number_are_not_looked_at,
+                                  a_row_is_written_once_in_a_run,
+                                  many_rows_are_checked_too_and_need_memory_for_it};
     TCase *t = tcase_create("ops");
     tcase_add_checked_fixture(t, open_rig, close_rig);
     for (int i = 0; i < COUNT(tests); i++)

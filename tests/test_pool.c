@@ -18,8 +18,8 @@ typedef struct work {
     int times[MOST];        /* plain memory: a tile given to two threads is a race that the sanitizer sees, too */
     int64_t per_worker[64]; /* each worker adds to its own without a lock */
     int64_t value[MOST];
-    atomic_int strange;     /* tiles with a worker number outside 0 .. threads-1 */
-    int64_t input;          /* changes from run to run: a late worker would use an old one */
+    atomic_int strange; /* tiles with a worker number outside 0 .. threads-1 */
+    int64_t input;      /* changes from run to run: a late worker would use an old one */
 } work;
 
 static void do_tile(void *arg, int64_t tile, int worker) {

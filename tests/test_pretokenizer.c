@@ -5,7 +5,9 @@
 #include "tests/suite.h"
 
 /* Pieces joined by |, made with Python's regex module from the expressions at the head of pretokenizer.c. */
-static const struct { const char *pre, *text, *pieces; } cases[] = {
+static const struct {
+    const char *pre, *text, *pieces;
+} cases[] = {
     {"gpt-2", "Hello world", "Hello| world"},
     {"gpt-2", " Hello  world", " Hello| | world"},
     {"gpt-2", "I've we'll 'S 'Ve it'sn't", "I|'ve| we|'ll| '|S| '|Ve| it|'s|n|'t"},
@@ -18,7 +20,8 @@ static const struct { const char *pre, *text, *pieces; } cases[] = {
     {"gpt-2", "trail   ", "trail|   "},
     {"gpt-2", "a \012 b", "a| \012| b"},
     {"gpt-2", "!!! \?\?\? $5.00", "!!!| \?\?\?| $|5|.|00"},
-    {"gpt-2", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275", "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| \302\262\302\275"},
+    {"gpt-2", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275",
+     "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| \302\262\302\275"},
     {"gpt-2", "don't DON'T 'RE'D", "don|'t| DON|'|T| '|RE|'|D"},
     {"gpt-2", "\012\012\012\011x", "\012\012\012|\011|x"},
     {"gpt-2", "\303\251 e\314\201 \343\200\200wide", "\303\251| e|\314\201| |\343\200\200|wide"},
@@ -41,7 +44,8 @@ static const struct { const char *pre, *text, *pieces; } cases[] = {
     {"llama-bpe", "trail   ", "trail|   "},
     {"llama-bpe", "a \012 b", "a| \012| b"},
     {"llama-bpe", "!!! \?\?\? $5.00", "!!!| \?\?\?| $|5|.|00"},
-    {"llama-bpe", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275", "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| |\302\262\302\275"},
+    {"llama-bpe", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275",
+     "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| |\302\262\302\275"},
     {"llama-bpe", "don't DON'T 'RE'D", "don|'t| DON|'T| '|RE|'D"},
     {"llama-bpe", "\012\012\012\011x", "\012\012\012|\011x"},
     {"llama-bpe", "\303\251 e\314\201 \343\200\200wide", "\303\251| e|\314\201| |\343\200\200wide"},
@@ -64,7 +68,8 @@ static const struct { const char *pre, *text, *pieces; } cases[] = {
     {"qwen2", "trail   ", "trail|   "},
     {"qwen2", "a \012 b", "a| \012| b"},
     {"qwen2", "!!! \?\?\? $5.00", "!!!| \?\?\?| $|5|.|0|0"},
-    {"qwen2", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275", "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| |\302\262|\302\275"},
+    {"qwen2", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275",
+     "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| |\302\262|\302\275"},
     {"qwen2", "don't DON'T 'RE'D", "don|'t| DON|'T| '|RE|'D"},
     {"qwen2", "\012\012\012\011x", "\012\012\012|\011x"},
     {"qwen2", "\303\251 e\314\201 \343\200\200wide", "\303\251| e|\314\201| |\343\200\200wide"},
@@ -87,7 +92,8 @@ static const struct { const char *pre, *text, *pieces; } cases[] = {
     {"smollm", "trail   ", "trail|   "},
     {"smollm", "a \012 b", "a| \012| b"},
     {"smollm", "!!! \?\?\? $5.00", "!!!| \?\?\?| $|5|.|0|0"},
-    {"smollm", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275", "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| |\302\262|\302\275"},
+    {"smollm", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275",
+     "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| |\302\262|\302\275"},
     {"smollm", "don't DON'T 'RE'D", "don|'t| DON|'|T| '|RE|'|D"},
     {"smollm", "\012\012\012\011x", "\012\012\012|\011|x"},
     {"smollm", "\303\251 e\314\201 \343\200\200wide", "\303\251| e|\314\201| |\343\200\200|wide"},
@@ -110,7 +116,8 @@ static const struct { const char *pre, *text, *pieces; } cases[] = {
     {"default", "trail   ", "trail|   "},
     {"default", "a \012 b", "a| \012| b"},
     {"default", "!!! \?\?\? $5.00", "!!!| |\?\?\?| |$|5|.|00"},
-    {"default", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275", "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| |\302\262\302\275"},
+    {"default", "\303\274ber na\303\257ve \344\270\255\346\226\207\345\255\227 \302\262\302\275",
+     "\303\274ber| na\303\257ve| \344\270\255\346\226\207\345\255\227| |\302\262\302\275"},
     {"default", "don't DON'T 'RE'D", "don|'|t| DON|'|T| |'|RE|'|D"},
     {"default", "\012\012\012\011x", "\012\012\012|\011|x"},
     {"default", "\303\251 e\314\201 \343\200\200wide", "\303\251| e|\314\201| |\343\200\200|wide"},
@@ -123,7 +130,10 @@ static const struct { const char *pre, *text, *pieces; } cases[] = {
     {"default", "foo_bar.baz", "foo|_|bar|.|baz"},
 };
 
-typedef struct joined { char text[256]; size_t n, pieces; } joined;
+typedef struct joined {
+    char text[256];
+    size_t n, pieces;
+} joined;
 
 static tl_status join_piece(void *ctx, const char *piece, size_t n, tl_error *err) {
     joined *j = ctx;
@@ -150,7 +160,10 @@ START_TEST(pieces_are_those_of_the_regular_expressions) {
 }
 END_TEST
 
-typedef struct cursor { const char *at; size_t left; } cursor;
+typedef struct cursor {
+    const char *at;
+    size_t left;
+} cursor;
 
 static tl_status follow_piece(void *ctx, const char *piece, size_t n, tl_error *err) {
     cursor *c = ctx;

@@ -9,7 +9,11 @@
 /* ---- layouts ---------------------------------------------------------------------------------------------------------------- */
 
 /* In a block of zeros, setting one byte changes exactly these integers: pairs of element and difference, up to -1. */
-typedef struct probe { tl_dtype t; int byte, value; int change[17]; } probe;
+typedef struct probe {
+    tl_dtype t;
+    int byte, value;
+    int change[17];
+} probe;
 
 static const probe probes[] = {
     {TL_Q4_0, 2, 0x7F, {0, 15, 16, 7, -1}},
@@ -59,9 +63,12 @@ START_TEST(each_bit_of_a_block_belongs_to_the_stated_element) {
 END_TEST
 
 START_TEST(zero_bytes_are_the_least_integers) {
-    static const struct { tl_dtype t; int q, sc; } rows[] = {
-        {TL_Q4_0, -8, 0}, {TL_Q4_1, 0, 0}, {TL_Q5_0, -16, 0}, {TL_Q5_1, 0, 0}, {TL_Q8_0, 0, 0},
-        {TL_Q2_K, 0, 0}, {TL_Q3_K, -4, -32}, {TL_Q4_K, 0, 0}, {TL_Q5_K, 0, 0}, {TL_Q6_K, -32, 0},
+    static const struct {
+        tl_dtype t;
+        int q, sc;
+    } rows[] = {
+        {TL_Q4_0, -8, 0}, {TL_Q4_1, 0, 0},    {TL_Q5_0, -16, 0}, {TL_Q5_1, 0, 0}, {TL_Q8_0, 0, 0},
+        {TL_Q2_K, 0, 0},  {TL_Q3_K, -4, -32}, {TL_Q4_K, 0, 0},   {TL_Q5_K, 0, 0}, {TL_Q6_K, -32, 0},
     };
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
         uint8_t block[MOST_BYTES] = {0};
@@ -109,7 +116,7 @@ START_TEST(scales_of_q2_k_q3_k_and_q6_k_are_put_together) {
     ck_assert_int_eq(ints.mn[15], 15);
 
     static const uint8_t scales[12] = {0x21, 0x43, 0, 0, 0, 0, 0, 0xF8, 0xE4, 0, 0, 0xC3};
-    static const int sc[16] = {1 - 32,       3 - 32, -32, 48 - 32, 16 - 32,      -32, -32, 8 - 32,
+    static const int sc[16] = {1 - 32,      3 - 32, -32, 48 - 32, 16 - 32, -32, -32, 8 - 32,
                                2 + 32 - 32, 4 - 32, -32, -32,     48 - 32, -32, -32, 15 + 48 - 32};
     memset(block, 0, sizeof block);
     memcpy(block + 96, scales, 12);
@@ -129,17 +136,32 @@ END_TEST
 /* ---- decode ---------------------------------------------------------------------------------------------------------------- */
 
 /* Every byte 0x2D (13 and 2 in nibbles, 1 3 2 0 in pairs, bits 0 2 3 5 set), but for d = 0.5 and m = 0.25: elements by hand. */
-static const struct { tl_dtype t; int element; float value; } decoded[] = {
-    {TL_Q4_0, 3, (13 - 8) * 0.5f},   {TL_Q4_0, 19, (2 - 8) * 0.5f},
-    {TL_Q4_1, 3, 13 * 0.5f + 0.25f}, {TL_Q4_1, 19, 2 * 0.5f + 0.25f},
-    {TL_Q5_0, 0, (29 - 16) * 0.5f},  {TL_Q5_0, 17, (2 - 16) * 0.5f},
-    {TL_Q5_1, 0, 29 * 0.5f + 0.25f}, {TL_Q5_1, 17, 2 * 0.5f + 0.25f},
+static const struct {
+    tl_dtype t;
+    int element;
+    float value;
+} decoded[] = {
+    {TL_Q4_0, 3, (13 - 8) * 0.5f},
+    {TL_Q4_0, 19, (2 - 8) * 0.5f},
+    {TL_Q4_1, 3, 13 * 0.5f + 0.25f},
+    {TL_Q4_1, 19, 2 * 0.5f + 0.25f},
+    {TL_Q5_0, 0, (29 - 16) * 0.5f},
+    {TL_Q5_0, 17, (2 - 16) * 0.5f},
+    {TL_Q5_1, 0, 29 * 0.5f + 0.25f},
+    {TL_Q5_1, 17, 2 * 0.5f + 0.25f},
     {TL_Q8_0, 9, 45 * 0.5f},
-    {TL_Q2_K, 0, 0.5f * 13 * 1 - 0.25f * 2},   {TL_Q2_K, 50, 0.5f * 13 * 3 - 0.25f * 2},   {TL_Q2_K, 255, -0.25f * 2},
-    {TL_Q3_K, 0, 0.5f * (13 + 16 - 32) * 1},   {TL_Q3_K, 50, 0.5f * (13 + 16 - 32) * (3 - 4)},   {TL_Q3_K, 191, 0.5f * (2 + 32 - 32) * 3},
-    {TL_Q4_K, 0, 0.5f * 45 * 13 - 0.25f * 45}, {TL_Q4_K, 255, 0.5f * 13 * 2 - 0.25f * 2},
-    {TL_Q5_K, 0, 0.5f * 45 * 29 - 0.25f * 45}, {TL_Q5_K, 255, 0.5f * 13 * 2 - 0.25f * 2},
-    {TL_Q6_K, 0, 0.5f * 45 * (13 + 16 - 32)},  {TL_Q6_K, 100, 0.5f * 45 * (2 - 32)},
+    {TL_Q2_K, 0, 0.5f * 13 * 1 - 0.25f * 2},
+    {TL_Q2_K, 50, 0.5f * 13 * 3 - 0.25f * 2},
+    {TL_Q2_K, 255, -0.25f * 2},
+    {TL_Q3_K, 0, 0.5f * (13 + 16 - 32) * 1},
+    {TL_Q3_K, 50, 0.5f * (13 + 16 - 32) * (3 - 4)},
+    {TL_Q3_K, 191, 0.5f * (2 + 32 - 32) * 3},
+    {TL_Q4_K, 0, 0.5f * 45 * 13 - 0.25f * 45},
+    {TL_Q4_K, 255, 0.5f * 13 * 2 - 0.25f * 2},
+    {TL_Q5_K, 0, 0.5f * 45 * 29 - 0.25f * 45},
+    {TL_Q5_K, 255, 0.5f * 13 * 2 - 0.25f * 2},
+    {TL_Q6_K, 0, 0.5f * 45 * (13 + 16 - 32)},
+    {TL_Q6_K, 100, 0.5f * 45 * (2 - 32)},
 };
 
 START_TEST(hand_computed_elements_decode_exactly) {
@@ -184,15 +206,9 @@ START_TEST(decode_is_what_the_integers_say) {
 END_TEST
 
 static const uint64_t golden_decode[TL_N_DTYPES] = {
-    [TL_Q4_0] = UINT64_C(0x8BA4A73D186D2ED8),
-    [TL_Q4_1] = UINT64_C(0xB2DF17C132638A5B),
-    [TL_Q5_0] = UINT64_C(0xF542157C194CD465),
-    [TL_Q5_1] = UINT64_C(0x9A2F4FEFDCE95E3E),
-    [TL_Q8_0] = UINT64_C(0x988CC309052FFCB2),
-    [TL_Q2_K] = UINT64_C(0x680BDB989EF9B10A),
-    [TL_Q3_K] = UINT64_C(0xA8F75DACD72D0161),
-    [TL_Q4_K] = UINT64_C(0x2F9345A2260BA3FA),
-    [TL_Q5_K] = UINT64_C(0x3334ACF2F5BDE2B8),
+    [TL_Q4_0] = UINT64_C(0x8BA4A73D186D2ED8), [TL_Q4_1] = UINT64_C(0xB2DF17C132638A5B), [TL_Q5_0] = UINT64_C(0xF542157C194CD465),
+    [TL_Q5_1] = UINT64_C(0x9A2F4FEFDCE95E3E), [TL_Q8_0] = UINT64_C(0x988CC309052FFCB2), [TL_Q2_K] = UINT64_C(0x680BDB989EF9B10A),
+    [TL_Q3_K] = UINT64_C(0xA8F75DACD72D0161), [TL_Q4_K] = UINT64_C(0x2F9345A2260BA3FA), [TL_Q5_K] = UINT64_C(0x3334ACF2F5BDE2B8),
     [TL_Q6_K] = UINT64_C(0x7112E60340890BEA),
 };
 
@@ -305,11 +321,8 @@ static float encode_input(int kind, uint64_t *seed) {
 }
 
 static const uint64_t golden_encode[TL_N_DTYPES] = {
-    [TL_Q4_0] = UINT64_C(0x4DEC6DDA0CB51CF2),
-    [TL_Q4_1] = UINT64_C(0x6074ED9E2A90EC16),
-    [TL_Q5_0] = UINT64_C(0xC547D2BB53F11940),
-    [TL_Q5_1] = UINT64_C(0xE5778BD4FD40F032),
-    [TL_Q8_0] = UINT64_C(0x711A53C860DBCCF2),
+    [TL_Q4_0] = UINT64_C(0x4DEC6DDA0CB51CF2), [TL_Q4_1] = UINT64_C(0x6074ED9E2A90EC16), [TL_Q5_0] = UINT64_C(0xC547D2BB53F11940),
+    [TL_Q5_1] = UINT64_C(0xE5778BD4FD40F032), [TL_Q8_0] = UINT64_C(0x711A53C860DBCCF2),
 };
 
 START_TEST(encoded_bytes_are_the_golden_ones) {

@@ -9,7 +9,11 @@
 enum { GREEDY = 48, SURE = 16 };
 
 /* ties: steps, over all prompts, where the reference's id is our second best, less than TIE behind. */
-static const struct { const char *model, *reference; bool exact; int ties; } files[] = {
+static const struct {
+    const char *model, *reference;
+    bool exact;
+    int ties;
+} files[] = {
     {"stories260K-f32", "stories260K-f32", true, 0},
     {"stories260K-untied-f32", "stories260K-f32", true, 0}, /* the same weights, the output apart */
     {"babyllama-tok105-f16", "babyllama-tok105-f16", true, 0},
@@ -123,8 +127,8 @@ START_TEST(every_backend_gives_one_digest) {
             float *rows = model_rows(&r, 0, ids, 100, 100, false);
             uint64_t digest = tl_digest_f32(TL_DIGEST_START, rows, 100 * (size_t)n_vocab);
             first = b + no_pack == 0 ? digest : first;
-            ck_assert_msg(digest == first, "%s: %s%s differs from %s", files[_i].model, tl_backend_openable(b), no_pack ? ", not packed," : "",
-                          tl_backend_openable(0));
+            ck_assert_msg(digest == first, "%s: %s%s differs from %s", files[_i].model, tl_backend_openable(b),
+                          no_pack ? ", not packed," : "", tl_backend_openable(0));
             free(rows);
             model_close(&r);
         }

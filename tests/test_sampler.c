@@ -166,7 +166,10 @@ START_TEST(top_k_of_many_with_ties_is_that_of_a_full_sort) {
 END_TEST
 
 START_TEST(top_p_keeps_the_fewest_that_reach_p) {
-    static const struct { float p; int kept; } cases[] = {{0.0f, 1}, {0.5f, 1}, {0.54f, 2}, {0.79f, 2}, {0.81f, 3}, {0.93f, 3}, {0.94f, 4}, {1.0f, 4}};
+    static const struct {
+        float p;
+        int kept;
+    } cases[] = {{0.0f, 1}, {0.5f, 1}, {0.54f, 2}, {0.79f, 2}, {0.81f, 3}, {0.93f, 3}, {0.94f, 4}, {1.0f, 4}};
     static const int order[] = {2, 0, 3, 1};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int count[4];
@@ -189,7 +192,10 @@ START_TEST(top_p_keeps_the_fewest_that_reach_p) {
 END_TEST
 
 START_TEST(min_p_keeps_those_near_the_best) {
-    static const struct { float p; int kept; } cases[] = {{-1.0f, 4}, {0.0f, 4}, {0.12f, 4}, {0.13f, 3}, {0.24f, 3}, {0.26f, 2}, {0.49f, 2}, {0.51f, 1}, {1.0f, 1}};
+    static const struct {
+        float p;
+        int kept;
+    } cases[] = {{-1.0f, 4}, {0.0f, 4}, {0.12f, 4}, {0.13f, 3}, {0.24f, 3}, {0.26f, 2}, {0.49f, 2}, {0.51f, 1}, {1.0f, 1}};
     static const int order[] = {2, 0, 3, 1};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int count[4];
@@ -433,27 +439,97 @@ START_TEST(options_out_of_range_are_refused_by_name) {
         tl_sampler_options o = tl_sampler_defaults();
         const char *part = "";
         switch (i) {
-        case 0: o.temperature = NOT_A_NUMBER; part = "temperature"; break;
-        case 1: o.temperature = INF; part = "temperature"; break;
-        case 2: o.top_p = NOT_A_NUMBER; part = "top_p"; break;
-        case 3: o.top_p = -0.1f; part = "top_p"; break;
-        case 4: o.min_p = NOT_A_NUMBER; part = "min_p"; break;
-        case 5: o.min_p = 1.1f; part = "min_p"; break;
-        case 6: o.repeat_penalty = 0; part = "repeat_penalty"; break;
-        case 7: o.repeat_penalty = -1; part = "repeat_penalty"; break;
-        case 8: o.repeat_penalty = INF; part = "repeat_penalty"; break;
-        case 9: o.repeat_penalty = NOT_A_NUMBER; part = "repeat_penalty"; break;
-        case 10: o.presence_penalty = NOT_A_NUMBER; part = "presence_penalty"; break;
-        case 11: o.presence_penalty = INF; part = "presence_penalty"; break;
-        case 12: o.frequency_penalty = -INF; part = "frequency_penalty"; break;
-        case 13: o.repeat_last_n = -2; part = "repeat_last_n"; break;
-        case 14: o.min_keep = -1; part = "min_keep"; break;
-        case 15: o.n_bias = -1; part = "n_bias"; break;
-        case 16: o.n_bias = 1; part = "no ids or no values"; break;
-        case 17: o.n_bias = 1; o.bias_ids = outside; o.bias_values = zero; part = "logit bias for token 4"; break;
-        case 18: o.n_bias = 1; o.bias_ids = negative; o.bias_values = zero; part = "logit bias for token -1"; break;
-        case 19: o.n_bias = 1; o.bias_ids = inside; o.bias_values = nan; part = "logit bias for token 3"; break;
-        default: o.n_bias = 1; o.bias_ids = inside; part = "no ids or no values"; break;
+        case 0:
+            o.temperature = NOT_A_NUMBER;
+            part = "temperature";
+            break;
+        case 1:
+            o.temperature = INF;
+            part = "temperature";
+            break;
+        case 2:
+            o.top_p = NOT_A_NUMBER;
+            part = "top_p";
+            break;
+        case 3:
+            o.top_p = -0.1f;
+            part = "top_p";
+            break;
+        case 4:
+            o.min_p = NOT_A_NUMBER;
+            part = "min_p";
+            break;
+        case 5:
+            o.min_p = 1.1f;
+            part = "min_p";
+            break;
+        case 6:
+            o.repeat_penalty = 0;
+            part = "repeat_penalty";
+            break;
+        case 7:
+            o.repeat_penalty = -1;
+            part = "repeat_penalty";
+            break;
+        case 8:
+            o.repeat_penalty = INF;
+            part = "repeat_penalty";
+            break;
+        case 9:
+            o.repeat_penalty = NOT_A_NUMBER;
+            part = "repeat_penalty";
+            break;
+        case 10:
+            o.presence_penalty = NOT_A_NUMBER;
+            part = "presence_penalty";
+            break;
+        case 11:
+            o.presence_penalty = INF;
+            part = "presence_penalty";
+            break;
+        case 12:
+            o.frequency_penalty = -INF;
+            part = "frequency_penalty";
+            break;
+        case 13:
+            o.repeat_last_n = -2;
+            part = "repeat_last_n";
+            break;
+        case 14:
+            o.min_keep = -1;
+            part = "min_keep";
+            break;
+        case 15:
+            o.n_bias = -1;
+            part = "n_bias";
+            break;
+        case 16:
+            o.n_bias = 1;
+            part = "no ids or no values";
+            break;
+        case 17:
+            o.n_bias = 1;
+            o.bias_ids = outside;
+            o.bias_values = zero;
+            part = "logit bias for token 4";
+            break;
+        case 18:
+            o.n_bias = 1;
+            o.bias_ids = negative;
+            o.bias_values = zero;
+            part = "logit bias for token -1";
+            break;
+        case 19:
+            o.n_bias = 1;
+            o.bias_ids = inside;
+            o.bias_values = nan;
+            part = "logit bias for token 3";
+            break;
+        default:
+            o.n_bias = 1;
+            o.bias_ids = inside;
+            part = "no ids or no values";
+            break;
         }
         tl_sampler *s;
         tl_error err = {0};
@@ -488,7 +564,11 @@ END_TEST
 
 /* ---- from a file ----------------------------------------------------------------------------------------------------------- */
 
-typedef struct row { const char *key; tl_gguf_type type; double value; } row;
+typedef struct row {
+    const char *key;
+    tl_gguf_type type;
+    double value;
+} row;
 
 static tl_status from_file(const row *rows, int n, tl_sampler_options *o, tl_error *err) {
     tl_gguf_writer *w;

@@ -6,9 +6,9 @@
 
 enum { N = 150, WIDE = 300 };
 
-static tiny_model tiny;      /* of the fixture: q4_1 weights */
+static tiny_model tiny; /* of the fixture: q4_1 weights */
 static int32_t ids[N];
-static float *expected[2];   /* logits [N, WIDE] by ref in one run, keys and values f16 and f32 */
+static float *expected[2]; /* logits [N, WIDE] by ref in one run, keys and values f16 and f32 */
 
 static const tl_dtype kinds[2] = {TL_F16, TL_F32};
 
@@ -129,18 +129,18 @@ START_TEST(a_kept_prefix_gives_the_bits_of_a_fresh_run) {
     int32_t other[N];
     memcpy(other, ids, sizeof ids);
     ck_assert_int_eq(step_as_fresh(&r, ids, 100, 1), 100);
-    ck_assert_int_eq(step_as_fresh(&r, ids, N, 1), N - 100);   /* goes on */
-    ck_assert_int_eq(step_as_fresh(&r, ids, N, 1), 1);         /* retry: the last token again, for its row */
-    ck_assert_int_eq(step_as_fresh(&r, ids, N, 0), 0);         /* nothing wanted, nothing computed */
+    ck_assert_int_eq(step_as_fresh(&r, ids, N, 1), N - 100); /* goes on */
+    ck_assert_int_eq(step_as_fresh(&r, ids, N, 1), 1);       /* retry: the last token again, for its row */
+    ck_assert_int_eq(step_as_fresh(&r, ids, N, 0), 0);       /* nothing wanted, nothing computed */
     ck_assert_int_eq(step_as_fresh(&r, ids, N, 30), 30);
-    other[70] ^= 1;                                            /* edit in the middle */
+    other[70] ^= 1; /* edit in the middle */
     ck_assert_int_eq(step_as_fresh(&r, other, N, 5), N - 70);
-    ck_assert_int_eq(step_as_fresh(&r, ids, 75, 1), 5);        /* back, and shorter */
-    ck_assert_int_eq(step_as_fresh(&r, ids, 64, 1), 1);        /* shorter: only the row's own token */
+    ck_assert_int_eq(step_as_fresh(&r, ids, 75, 1), 5); /* back, and shorter */
+    ck_assert_int_eq(step_as_fresh(&r, ids, 64, 1), 1); /* shorter: only the row's own token */
     ck_assert_int_eq(step_as_fresh(&r, ids, 63, 0), 0);
     other[0] = 5;
-    ck_assert_int_eq(step_as_fresh(&r, other, 20, 20), 20);    /* nothing in common */
-    ck_assert_int_eq(step_as_fresh(&r, other, 0, 0), 0);       /* the empty sequence */
+    ck_assert_int_eq(step_as_fresh(&r, other, 20, 20), 20); /* nothing in common */
+    ck_assert_int_eq(step_as_fresh(&r, other, 0, 0), 0);    /* the empty sequence */
     ck_assert_int_eq(tl_context_free_tokens(r.c), 512);
     model_close(&r);
 }
@@ -264,7 +264,8 @@ START_TEST(a_full_context_is_refused_and_says_what_to_do) {
             "the context is full: 257 tokens are more than its 256; make it larger (-c) or start a shorter conversation");
     REFUSED(&r, tl_session_sync(r.s[1], ids, 129, row, &r.err), TL_ERR_FULL,
             "the context is full: 3 more pages of 64 tokens are needed, 2 are free; make it larger (-c) or clear a session");
-    tl_want both[] = {{.session = r.s[1], .ids = ids + 7, .n = 70, .n_rows = 1, .rows = row}, {.session = r.s[0], .ids = ids, .n = 129, .n_rows = 0}};
+    tl_want both[] = {{.session = r.s[1], .ids = ids + 7, .n = 70, .n_rows = 1, .rows = row},
+                      {.session = r.s[0], .ids = ids, .n = 129, .n_rows = 0}};
     REFUSED(&r, tl_context_step(r.c, both, 2, &r.err), TL_ERR_FULL, "the context is full");
     unchanged(&r);
     tl_session_clear(r.s[0]); /* as the message says */
@@ -281,10 +282,10 @@ START_TEST(wrong_wants_are_refused_and_change_nothing) {
     float rows[2 * WIDE];
     int32_t wrong[3] = {1, 2, WIDE};
     tl_want good = {.session = r.s[1], .ids = ids, .n = 3, .n_rows = 1, .rows = rows};
-#define TRY(status, words, ...)                                                                                                    \
-    do {                                                                                                                           \
-        tl_want wants[2] = {good, {__VA_ARGS__}};                                                                                  \
-        REFUSED(&r, tl_context_step(r.c, wants, 2, &r.err), status, words);                                                        \
+#define TRY(status, words, ...)                                             \
+    do {                                                                    \
+        tl_want wants[2] = {good, {__VA_ARGS__}};                           \
+        REFUSED(&r, tl_context_step(r.c, wants, 2, &r.err), status, words); \
     } while (0)
     TRY(TL_ERR_RANGE, "want 1: token 2 is id 300; the model has ids 0 to 299", .session = r.s[0], .ids = wrong, .n = 3);
     wrong[2] = -1;
@@ -386,7 +387,8 @@ START_TEST(a_cancelled_prefill_leaves_sessions_that_go_on) {
         tl_thread *thread = NULL;
         if (k.by_thread)
             ck_assert_int_eq(tl_thread_start(&thread, cancel_when_reached, &k), TL_OK);
-        tl_want wants[] = {{.session = r.s[1], .ids = ids + 9, .n = 26, .n_rows = 0}, {.session = r.s[0], .ids = ids, .n = 100, .n_rows = 1, .rows = row}};
+        tl_want wants[] = {{.session = r.s[1], .ids = ids + 9, .n = 26, .n_rows = 0},
+                           {.session = r.s[0], .ids = ids, .n = 100, .n_rows = 1, .rows = row}};
         tl_status s = tl_context_step(r.c, wants, 2, &r.err);
         if (thread)
             tl_thread_join(thread);

@@ -255,7 +255,10 @@ START_TEST(bpe_leaves_out_bytes_that_the_vocabulary_lacks) {
     small_vocab *v = fresh(small_bpe);
     v->token[0xFF] = (tl_gguf_string){"nothing", 7};
     tl_tokenizer *t = load(v);
-    expect(t, "a\xFF" "b", PLAIN, "a|b");
+    expect(t,
+           "a\xFF"
+           "b",
+           PLAIN, "a|b");
     tl_tokenizer_free(t);
 }
 END_TEST
@@ -432,8 +435,8 @@ END_TEST
 /* ---- decoding -------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(decoding_undoes_encoding_for_any_bytes) {
-    static const char *const parts[] = {"hello", " ", "  ", "world", "\n", "é", "中", "🦙", "\xFF", "\xC3", "\x80", "<tool>", "<|im_end|>",
-                                        "<s>", "a", "1", "\xE2\x96", "'s", "\t", "<"};
+    static const char *const parts[] = {"hello", " ",      "  ",         "world", "\n", "é", "中",       "🦙", "\xFF", "\xC3",
+                                        "\x80",  "<tool>", "<|im_end|>", "<s>",   "a",  "1", "\xE2\x96", "'s",   "\t",   "<"};
     void (*fill[])(small_vocab *) = {small_spm, small_bpe};
     for (int k = 0; k < 2; k++) {
         tl_tokenizer *t = load(fresh(fill[k]));
@@ -563,9 +566,19 @@ START_TEST(the_stream_keeps_the_space_where_text_continues) {
 END_TEST
 
 START_TEST(the_stream_replaces_what_is_no_character) {
-    static const struct { const char *bytes, *want; } known[] = {
-        {"\xF0\x9F\xA6\x99", "🦙"},          {"\xFF", "\uFFFD"},       {"\xE4\xB8", "\uFFFD"},         {"\xE4\xB8" "a", "\uFFFDa"},
-        {"\xC3\xC3\xA9", "\uFFFDé"},         {"\xED\xA0\x80", "\uFFFD\uFFFD\uFFFD"}, {"\xF0\x9F\xE4\xB8\xAD", "\uFFFD中"}, {"\x80", "\uFFFD"},
+    static const struct {
+        const char *bytes, *want;
+    } known[] = {
+        {"\xF0\x9F\xA6\x99", "🦙"},
+        {"\xFF", "\uFFFD"},
+        {"\xE4\xB8", "\uFFFD"},
+        {"\xE4\xB8"
+         "a",
+         "\uFFFDa"},
+        {"\xC3\xC3\xA9", "\uFFFDé"},
+        {"\xED\xA0\x80", "\uFFFD\uFFFD\uFFFD"},
+        {"\xF0\x9F\xE4\xB8\xAD", "\uFFFD中"},
+        {"\x80", "\uFFFD"},
     };
     tl_tokenizer *t = load(fresh(small_spm));
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

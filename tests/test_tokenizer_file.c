@@ -88,8 +88,10 @@ START_TEST(arrays_must_be_as_long_as_the_tokens) {
 END_TEST
 
 START_TEST(arrays_of_another_element_type_are_refused) {
-    static const struct { const char *key; tl_gguf_type type; } wrong[] = {
-        {"tokenizer.ggml.token_type", TL_GGUF_F32}, {"tokenizer.ggml.scores", TL_GGUF_I32}, {"tokenizer.ggml.tokens", TL_GGUF_U8}};
+    static const struct {
+        const char *key;
+        tl_gguf_type type;
+    } wrong[] = {{"tokenizer.ggml.token_type", TL_GGUF_F32}, {"tokenizer.ggml.scores", TL_GGUF_I32}, {"tokenizer.ggml.tokens", TL_GGUF_U8}};
     for (int i = 0; i < 3; i++) {
         int32_t values[4] = {1, 1, 1, 1};
         tl_gguf_string tokens[4] = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}};
@@ -237,8 +239,9 @@ END_TEST
 /* ---- special ids ----------------------------------------------------------------------------------------------------------- */
 
 START_TEST(ids_lie_in_the_vocabulary) {
-    static const char *const keys[] = {"tokenizer.ggml.bos_token_id",       "tokenizer.ggml.eos_token_id",     "tokenizer.ggml.eot_token_id",
-                                       "tokenizer.ggml.eom_token_id",       "tokenizer.ggml.unknown_token_id", "tokenizer.ggml.padding_token_id",
+    static const char *const keys[] = {"tokenizer.ggml.bos_token_id",       "tokenizer.ggml.eos_token_id",
+                                       "tokenizer.ggml.eot_token_id",       "tokenizer.ggml.eom_token_id",
+                                       "tokenizer.ggml.unknown_token_id",   "tokenizer.ggml.padding_token_id",
                                        "tokenizer.ggml.separator_token_id", "tokenizer.ggml.seperator_token_id"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         small_vocab *v = fresh(small_spm);

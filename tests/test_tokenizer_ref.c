@@ -178,8 +178,13 @@ static void expect_comes_back(const tl_tokenizer *t, const char *s, size_t n) {
 }
 
 START_TEST(every_token_and_sampled_code_points_come_back) {
-    static const char *const names[] = {"vocab/ggml-vocab-phi-3.gguf", "vocab/ggml-vocab-gpt-2.gguf", "vocab/vocab-llama-bpe.gguf",
-                                        "vocab/vocab-qwen2.gguf", "models/stories260K-f32.gguf", "models/babyllama-tok105-f16.gguf", NULL};
+    static const char *const names[] = {"vocab/ggml-vocab-phi-3.gguf",
+                                        "vocab/ggml-vocab-gpt-2.gguf",
+                                        "vocab/vocab-llama-bpe.gguf",
+                                        "vocab/vocab-qwen2.gguf",
+                                        "models/stories260K-f32.gguf",
+                                        "models/babyllama-tok105-f16.gguf",
+                                        NULL};
     const char *data = getenv("TALLY_TEST_DATA"), *model = getenv("TALLY_DEMO_MODEL");
     if (data == NULL)
         SKIP("needs TALLY_TEST_DATA");

@@ -30,8 +30,8 @@ int tl_bpe_byte(uint32_t cp) {
 
 typedef struct bpe_run {
     const tl_vocab *v;
-    bool whole;        /* a piece that is a token is taken whole */
-    char *mapped;      /* [longest + 1] a piece in stand-in characters */
+    bool whole;   /* a piece that is a token is taken whole */
+    char *mapped; /* [longest + 1] a piece in stand-in characters */
     tl_merger merger;
     tl_ids *out;
 } bpe_run;

@@ -11,8 +11,8 @@ enum { CHAT_MARKS = 4 };
 struct tl_chat {
     const char *name;
     const char *has[CHAT_MARKS], *lacks[CHAT_MARKS]; /* what a template's text must and must not contain */
-    bool pairs;        /* an optional system message, then user and assistant in turn; else any order */
-    bool trim;         /* contents without white space around them */
+    bool pairs;                                      /* an optional system message, then user and assistant in turn; else any order */
+    bool trim;                                       /* contents without white space around them */
     /* !pairs: a message is open role middle content close. */
     const char *open, *middle, *close;
     /* pairs: the first user message is first_open [system_open system system_close] content user_close. */
@@ -22,26 +22,57 @@ struct tl_chat {
 /* The first row of a name is what the name means; the order is that of recognition. Sources: tokenizer_config.json of the models named. */
 static const tl_chat chat_table[] = {
     {.name = "chatml", /* SmolLM2, Qwen2 */
-     .has = {"<|im_start|>"}, .lacks = {"<|im_sep|>", "<end_of_utterance>"},
-     .open = "<|im_start|>", .middle = "\n", .close = "<|im_end|>\n"},
+     .has = {"<|im_start|>"},
+     .lacks = {"<|im_sep|>", "<end_of_utterance>"},
+     .open = "<|im_start|>",
+     .middle = "\n",
+     .close = "<|im_end|>\n"},
     {.name = "llama2", /* Llama-2-7b-chat */
-     .has = {"[INST]", "<<SYS>>"}, .lacks = {"[SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]"}, .pairs = true, .trim = true,
-     .first_open = "[INST] ", .later_open = "<s>[INST] ", .system_open = "<<SYS>>\n", .system_close = "\n<</SYS>>\n\n",
-     .user_close = " [/INST]", .answer_open = " ", .answer_close = " </s>"},
+     .has = {"[INST]", "<<SYS>>"},
+     .lacks = {"[SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]"},
+     .pairs = true,
+     .trim = true,
+     .first_open = "[INST] ",
+     .later_open = "<s>[INST] ",
+     .system_open = "<<SYS>>\n",
+     .system_close = "\n<</SYS>>\n\n",
+     .user_close = " [/INST]",
+     .answer_open = " ",
+     .answer_close = " </s>"},
     {.name = "llama3", /* Meta-Llama-3-8B-Instruct */
-     .has = {"<|start_header_id|>", "<|end_header_id|>"}, .trim = true,
-     .open = "<|start_header_id|>", .middle = "<|end_header_id|>\n\n", .close = "<|eot_id|>"},
+     .has = {"<|start_header_id|>", "<|end_header_id|>"},
+     .trim = true,
+     .open = "<|start_header_id|>",
+     .middle = "<|end_header_id|>\n\n",
+     .close = "<|eot_id|>"},
     {.name = "zephyr", /* TinyLlama-1.1B-Chat-v1.0, zephyr-7b */
-     .has = {"<|user|>", "eos_token"}, .lacks = {"<|end|>", "<|endoftext|>", "[gMASK]"},
-     .open = "<|", .middle = "|>\n", .close = "</s>\n"},
+     .has = {"<|user|>", "eos_token"},
+     .lacks = {"<|end|>", "<|endoftext|>", "[gMASK]"},
+     .open = "<|",
+     .middle = "|>\n",
+     .close = "</s>\n"},
     {.name = "mistral", /* Mistral's "v1" */
-     .has = {"' [INST] '"}, .lacks = {"<<SYS>>", "[SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]"}, .pairs = true,
-     .first_open = " [INST] ", .later_open = " [INST] ", .system_open = "", .system_close = "\n\n",
-     .user_close = " [/INST]", .answer_open = " ", .answer_close = "</s>"},
+     .has = {"' [INST] '"},
+     .lacks = {"<<SYS>>", "[SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]"},
+     .pairs = true,
+     .first_open = " [INST] ",
+     .later_open = " [INST] ",
+     .system_open = "",
+     .system_close = "\n\n",
+     .user_close = " [/INST]",
+     .answer_open = " ",
+     .answer_close = "</s>"},
     {.name = "mistral", /* Mistral-7B-Instruct-v0.2 */
-     .has = {"[INST]"}, .lacks = {"<<SYS>>", "[SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]"}, .pairs = true,
-     .first_open = "[INST] ", .later_open = "[INST] ", .system_open = "", .system_close = "\n\n",
-     .user_close = " [/INST]", .answer_open = "", .answer_close = "</s>"},
+     .has = {"[INST]"},
+     .lacks = {"<<SYS>>", "[SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]"},
+     .pairs = true,
+     .first_open = "[INST] ",
+     .later_open = "[INST] ",
+     .system_open = "",
+     .system_close = "\n\n",
+     .user_close = " [/INST]",
+     .answer_open = "",
+     .answer_close = "</s>"},
 };
 enum { CHAT_COUNT = sizeof chat_table / sizeof *chat_table };
 
@@ -157,8 +188,8 @@ tl_status tl_chat_of_model(const tl_gguf *g, const tl_chat **out, tl_text *defau
         return s;
     if (text.data == NULL)
         return tl_fail(err, TL_ERR_UNSUPPORTED,
-                       "%s: the file has no chat template (tokenizer.chat_template); pass --chat-template NAME, one of %s",
-                       tl_gguf_path(g), tl_chat_names());
+                       "%s: the file has no chat template (tokenizer.chat_template); pass --chat-template NAME, one of %s", tl_gguf_path(g),
+                       tl_chat_names());
     const tl_chat *c = tl_chat_by_template(text.data, text.n);
     if (c == NULL) {
         char shown[80];

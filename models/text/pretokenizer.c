@@ -13,8 +13,8 @@
 enum { PRE_OTHER = TL_CHAR_MARK | TL_CHAR_PUNCT | TL_CHAR_SYMBOL | 64, PRE_END = 128 };
 typedef struct pre_place {
     const char *s;
-    size_t n, at;      /* bytes of s; bytes before this place */
-    unsigned cls;      /* one of LETTER, NUMBER, SPACE, or a bit of PRE_OTHER */
+    size_t n, at; /* bytes of s; bytes before this place */
+    unsigned cls; /* one of LETTER, NUMBER, SPACE, or a bit of PRE_OTHER */
     uint32_t cp;
     int len;
 } pre_place;

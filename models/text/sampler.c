@@ -15,11 +15,11 @@ typedef uint64_t sampler_cand;
 struct tl_sampler {
     tl_sampler_options o;
     int32_t n_vocab;
-    float *bias;              /* [n_vocab], NULL without bias */
+    float *bias;                /* [n_vocab], NULL without bias */
     sampler_cand *cand, *spare; /* [n_vocab] */
-    float *weight;            /* [n_vocab] exp(logit - best) of the sorted candidates */
-    int32_t *count;           /* [n_vocab] how often a token is in the window */
-    int32_t *window;          /* the last seen tokens, a ring once it has repeat_last_n */
+    float *weight;              /* [n_vocab] exp(logit - best) of the sorted candidates */
+    int32_t *count;             /* [n_vocab] how often a token is in the window */
+    int32_t *window;            /* the last seen tokens, a ring once it has repeat_last_n */
     size_t n_window, cap_window, oldest;
     uint32_t random[4];
 };
@@ -304,8 +304,8 @@ void tl_sampler_reset(tl_sampler *s) {
 /* ---- options and the object -------------------------------------------------------------------------------------------- */
 
 tl_sampler_options tl_sampler_defaults(void) {
-    return (tl_sampler_options){.temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repeat_penalty = 1.0f,
-                                .repeat_last_n = 64, .min_keep = 1};
+    return (tl_sampler_options){
+        .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repeat_penalty = 1.0f, .repeat_last_n = 64, .min_keep = 1};
 }
 
 /* Written so that NaN is out of range. */
@@ -409,7 +409,11 @@ tl_status tl_sampler_from_gguf(const tl_gguf *g, tl_sampler_options *o, tl_error
         return tl_fail(err, TL_ERR_USAGE, "tl_sampler_from_gguf: needs a GGUF file and options");
     double temperature = o->temperature, top_k = o->top_k, top_p = o->top_p, min_p = o->min_p, repeat = o->repeat_penalty;
     double last_n = o->repeat_last_n;
-    const struct { const char *key; double *value, lo, hi; const char *range; } rows[] = {
+    const struct {
+        const char *key;
+        double *value, lo, hi;
+        const char *range;
+    } rows[] = {
         {"general.sampling.temp", &temperature, -FLT_MAX, FLT_MAX, "a finite number"},
         {"general.sampling.top_k", &top_k, INT32_MIN, INT32_MAX, "a count"},
         {"general.sampling.top_p", &top_p, 0.0, FLT_MAX, "at least 0"},

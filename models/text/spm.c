@@ -9,9 +9,9 @@
 
 typedef struct spm_text {
     const tl_vocab *v;
-    char *bytes;       /* the text with spaces as U+2581 */
-    uint64_t *prefix;  /* [n + 1] hash of the first i bytes */
-    uint64_t *power;   /* [longest + 1] powers of the hash base */
+    char *bytes;      /* the text with spaces as U+2581 */
+    uint64_t *prefix; /* [n + 1] hash of the first i bytes */
+    uint64_t *power;  /* [longest + 1] powers of the hash base */
     size_t n, n_symbols;
 } spm_text;
 

@@ -25,28 +25,43 @@ bool tl_utf8_unfinished(const char *s, size_t n);
 /* ---- vocab.c: token texts and the ways to find them ---------------------------------------------------------------------- */
 
 enum { /* token types, as in tokenizer.ggml.token_type */
-    TL_TOKEN_NORMAL = 1, TL_TOKEN_UNKNOWN = 2, TL_TOKEN_CONTROL = 3, TL_TOKEN_USER = 4, TL_TOKEN_UNUSED = 5, TL_TOKEN_BYTE = 6
+       TL_TOKEN_NORMAL = 1,
+       TL_TOKEN_UNKNOWN = 2,
+       TL_TOKEN_CONTROL = 3,
+       TL_TOKEN_USER = 4,
+       TL_TOKEN_UNUSED = 5,
+       TL_TOKEN_BYTE = 6
 };
 enum { TL_TOKEN_MAX = 65536, TL_SPECIAL_MAX = 256 }; /* bytes of a token; of one that is matched in text before tokenising */
 
-typedef struct tl_slot { uint32_t tag; int32_t id; } tl_slot;                  /* of the text hash; id -1: empty */
-typedef struct tl_rule { int32_t left, right, rank, id; } tl_rule;             /* BPE merge; left -1: empty */
-typedef struct tl_edge { uint32_t key; int32_t node; } tl_edge;                /* key: node * 256 + byte; node 0: empty */
-typedef struct tl_trie_node { int32_t parsed, plain; } tl_trie_node;           /* token that ends here with TL_ENCODE_PARSE, and without */
+typedef struct tl_slot {
+    uint32_t tag;
+    int32_t id;
+} tl_slot; /* of the text hash; id -1: empty */
+typedef struct tl_rule {
+    int32_t left, right, rank, id;
+} tl_rule; /* BPE merge; left -1: empty */
+typedef struct tl_edge {
+    uint32_t key;
+    int32_t node;
+} tl_edge; /* key: node * 256 + byte; node 0: empty */
+typedef struct tl_trie_node {
+    int32_t parsed, plain;
+} tl_trie_node; /* token that ends here with TL_ENCODE_PARSE, and without */
 
 typedef struct tl_vocab {
     int32_t n;
-    char *text, *piece;             /* all token strings as stored, and as they appear in text */
-    uint32_t *text_at, *piece_at;   /* [n + 1] */
-    unsigned char *type;            /* [n] */
-    uint32_t *order;                /* [n] SPM: scores as integers, best first */
-    int32_t byte_id[256];           /* the token of a lone byte, -1: none */
-    size_t longest;                 /* bytes of the longest token */
-    tl_slot *slots;                 /* text -> id */
+    char *text, *piece;           /* all token strings as stored, and as they appear in text */
+    uint32_t *text_at, *piece_at; /* [n + 1] */
+    unsigned char *type;          /* [n] */
+    uint32_t *order;              /* [n] SPM: scores as integers, best first */
+    int32_t byte_id[256];         /* the token of a lone byte, -1: none */
+    size_t longest;               /* bytes of the longest token */
+    tl_slot *slots;               /* text -> id */
     uint32_t slot_mask;
-    tl_rule *rules;                 /* BPE: (left id, right id) -> rank, id */
+    tl_rule *rules; /* BPE: (left id, right id) -> rank, id */
     uint32_t rule_mask;
-    tl_trie_node *nodes;            /* special tokens by their bytes; node 0 is the root */
+    tl_trie_node *nodes; /* special tokens by their bytes; node 0 is the root */
     tl_edge *edges;
     uint32_t edge_mask;
     int32_t n_nodes;
@@ -84,8 +99,14 @@ static inline bool tl_vocab_plain(const tl_vocab *v, int32_t id) {
 
 /* ---- merge.c: joining neighbours, best pair first, in n log n -------------------------------------------------------------- */
 
-typedef struct tl_symbol { uint32_t at, len; int32_t prev, next, id; } tl_symbol; /* bytes of the text; len 0: joined into its left one */
-typedef struct tl_pair { uint32_t order, len; int32_t left, id; } tl_pair;        /* a possible join, len: of both */
+typedef struct tl_symbol {
+    uint32_t at, len;
+    int32_t prev, next, id;
+} tl_symbol; /* bytes of the text; len 0: joined into its left one */
+typedef struct tl_pair {
+    uint32_t order, len;
+    int32_t left, id;
+} tl_pair; /* a possible join, len: of both */
 typedef struct tl_merger {
     tl_symbol *symbols;
     tl_pair *heap;
@@ -117,9 +138,9 @@ int tl_bpe_byte(uint32_t cp);
 typedef size_t (*tl_split_fn)(const char *s, size_t n);
 struct tl_pre {
     const char *name;
-    tl_split_fn stage[5];  /* each splits the pieces of the one before; up to the first NULL */
-    bool ignore_merges;    /* a piece that is a token is taken whole */
-    bool add_bos;          /* where the file does not say */
+    tl_split_fn stage[5]; /* each splits the pieces of the one before; up to the first NULL */
+    bool ignore_merges;   /* a piece that is a token is taken whole */
+    bool add_bos;         /* where the file does not say */
 };
 const tl_pre *tl_pre_find(const char *name, size_t n);
 const char *tl_pre_names(void);
@@ -131,9 +152,9 @@ tl_status tl_pre_split(const tl_pre *p, const char *s, size_t n, tl_piece_fn fn,
 
 struct tl_tokenizer {
     tl_vocab v;
-    const tl_pre *pre;      /* NULL: SPM */
+    const tl_pre *pre; /* NULL: SPM */
     tl_special_ids special;
-    bool *end;              /* [v.n] ends an answer */
+    bool *end; /* [v.n] ends an answer */
 };
 
 #endif

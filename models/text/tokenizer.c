@@ -268,10 +268,24 @@ static tl_status tok_load_add(const tl_gguf *g, const char *key, const char *id_
 /* Ends of an answer by their text, as llama.cpp knows them; files seldom name them all. The first of the leading ones that exists is the
  * end of turn where the file does not say. A normal token counts only if its name cannot be text: in Qwen2 "</s>" is a piece of HTML. */
 static const char *const tok_ends[] = {
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>", "[EOT]",
-    "<｜end▁of▁sentence｜>", "<end_of_utterance>",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "<｜end▁of▁sentence｜>",
+    "<end_of_utterance>",
     /* and these end an answer, but no turn */
-    "<|eom_id|>", "</s>", "[EOS]", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
+    "<|eom_id|>",
+    "</s>",
+    "[EOS]",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
 };
 enum { TOK_TURN_ENDS = 11, TOK_ENDS = sizeof tok_ends / sizeof *tok_ends };
 
@@ -313,9 +327,12 @@ static tl_status tok_load_special(tl_tokenizer *t, const tl_gguf *g, tl_error *e
         x->bos = t->v.n > 1 ? 1 : -1;
         x->eos = t->v.n > 2 ? 2 : -1;
     }
-    const struct { const char *key; int32_t *id; } ids[] = {
-        {TOK_KEY("bos_token_id"), &x->bos},       {TOK_KEY("eos_token_id"), &x->eos},       {TOK_KEY("eot_token_id"), &x->eot},
-        {TOK_KEY("unknown_token_id"), &x->unk},   {TOK_KEY("separator_token_id"), &x->sep}, {TOK_KEY("seperator_token_id"), &x->sep},
+    const struct {
+        const char *key;
+        int32_t *id;
+    } ids[] = {
+        {TOK_KEY("bos_token_id"), &x->bos},     {TOK_KEY("eos_token_id"), &x->eos},       {TOK_KEY("eot_token_id"), &x->eot},
+        {TOK_KEY("unknown_token_id"), &x->unk}, {TOK_KEY("separator_token_id"), &x->sep}, {TOK_KEY("seperator_token_id"), &x->sep},
         {TOK_KEY("padding_token_id"), &x->pad},
     };
     tl_status s = TL_OK;

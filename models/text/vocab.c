@@ -166,8 +166,8 @@ tl_status tl_vocab_specials(tl_vocab *v, tl_error *err) {
         if (!vocab_is_special(v->type[id]))
             continue;
         if (n > TL_SPECIAL_MAX)
-            return tl_fail(err, TL_ERR_FORMAT, "tokenizer.ggml.tokens: special token %d has %d bytes; at most %d are allowed",
-                           (int)id, (int)n, (int)TL_SPECIAL_MAX);
+            return tl_fail(err, TL_ERR_FORMAT, "tokenizer.ggml.tokens: special token %d has %d bytes; at most %d are allowed", (int)id,
+                           (int)n, (int)TL_SPECIAL_MAX);
         bytes += n;
     }
     if (bytes >= (uint64_t)1 << 24) /* node numbers share 32 bits with a byte */

@@ -10,7 +10,10 @@
 
 enum { JSON_DEPTH = 64 };
 
-typedef struct reader { const char *p, *end; int depth; } reader;
+typedef struct reader {
+    const char *p, *end;
+    int depth;
+} reader;
 
 static bool read_value(reader *r, json *out);
 

@@ -12,11 +12,11 @@ typedef struct json {
     json_type type;
     bool boolean;
     double number;
-    char *string;          /* UTF-8, terminated; length may be beyond a \u0000 */
-    size_t length;         /* bytes of the string */
-    size_t count;          /* items of an array or object */
-    struct json *item;     /* [count] */
-    char **key;            /* [count] of an object */
+    char *string;      /* UTF-8, terminated; length may be beyond a \u0000 */
+    size_t length;     /* bytes of the string */
+    size_t count;      /* items of an array or object */
+    struct json *item; /* [count] */
+    char **key;        /* [count] of an object */
 } json;
 
 /* The document in text [n bytes]; NULL where it is no JSON (or memory is out). */

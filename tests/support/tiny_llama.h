@@ -11,27 +11,27 @@ enum { TINY_PATCHES = 4 };
 /* A key that the file holds in place of the usual one of this name (or beside the others). */
 typedef struct tiny_patch {
     const char *key;
-    tl_gguf_type type;      /* an integer type, F32, F64, BOOL, STRING or ARRAY (of one i32) */
+    tl_gguf_type type; /* an integer type, F32, F64, BOOL, STRING or ARRAY (of one i32) */
     double number;
     const char *text;
 } tiny_patch;
 
 typedef struct tiny_config {
     int n_embd, n_layer, n_head, n_head_kv, n_ff, n_vocab, n_ctx;
-    int head_dim, head_dim_v;       /* written as key_length, value_length where they differ from what follows without */
-    int rope_dims;                  /* 0: head_dim, and no key */
-    double rope_base;               /* 10000: no key */
-    const char *scaling;            /* rope.scaling.type, NULL: no key */
-    double factor, original_ctx;    /* 0: no key */
+    int head_dim, head_dim_v;    /* written as key_length, value_length where they differ from what follows without */
+    int rope_dims;               /* 0: head_dim, and no key */
+    double rope_base;            /* 10000: no key */
+    const char *scaling;         /* rope.scaling.type, NULL: no key */
+    double factor, original_ctx; /* 0: no key */
     double eps;
     bool untied, biases, rope_freqs;
-    tl_dtype dtype;                 /* of the matrices; norms, biases and rope_freqs are f32 */
+    tl_dtype dtype; /* of the matrices; norms, biases and rope_freqs are f32 */
     unsigned seed;
-    const char *without;            /* a key or tensor left out of the file */
+    const char *without; /* a key or tensor left out of the file */
     tiny_patch patch[TINY_PATCHES];
-    const char *odd_tensor;         /* this tensor is f32 zeros of another shape */
-    int64_t odd_shape[3];           /* ends with 0 */
-    const char *cast_tensor;        /* this tensor (of plain elements) is stored as cast_dtype */
+    const char *odd_tensor;  /* this tensor is f32 zeros of another shape */
+    int64_t odd_shape[3];    /* ends with 0 */
+    const char *cast_tensor; /* this tensor (of plain elements) is stored as cast_dtype */
     tl_dtype cast_dtype;
 } tiny_config;
 
@@ -40,7 +40,7 @@ typedef struct tiny_tensor {
     int rank;
     int64_t shape[2];
     tl_dtype dtype;
-    float *values;                  /* decoded from what the file holds */
+    float *values; /* decoded from what the file holds */
     void *stored;
 } tiny_tensor;
 

@@ -24,8 +24,8 @@ static void add_words(small_vocab *v, const char *const *word, size_t n, int32_t
 
 void small_spm(small_vocab *v) {
     static const char *const words[] = {
-        "▁h", "▁w", "he", "ll", "▁he", "llo", "▁hello", "or", "ld", "▁world", "aa", "aaaa", "▁▁", "ü", "b▁", "▁the", "th", "▁", "e", "h",
-        "l", "o", "w", "r", "d", "a", "t", "é", "🦙",
+        "▁h",   "▁w", "he", "ll", "▁he", "llo", "▁hello", "or", "ld", "▁world", "aa", "aaaa", "▁▁", "ü",    "b▁",
+        "▁the", "th", "▁",  "e",  "h",   "l",   "o",      "w",  "r",  "d",      "a",  "t",    "é",  "🦙",
     };
     *v = (small_vocab){.model = "llama", .n_merges = -1};
     small_add(v, "<unk>", 5, 2, 0);

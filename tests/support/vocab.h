@@ -8,19 +8,25 @@ enum { SMALL_TOKENS = 600 };
 
 /* A vocabulary in the making: change what a test is about, then build. */
 typedef struct small_vocab {
-    const char *model, *pre;          /* pre NULL: no such key */
+    const char *model, *pre; /* pre NULL: no such key */
     tl_gguf_string token[SMALL_TOKENS];
     int32_t type[SMALL_TOKENS];
     float score[SMALL_TOKENS];
-    int64_t n, n_types, n_scores;     /* n_types, n_scores: array lengths, 0: no such key; follow n unless a test says otherwise */
+    int64_t n, n_types, n_scores; /* n_types, n_scores: array lengths, 0: no such key; follow n unless a test says otherwise */
     tl_gguf_string merge[64];
-    int64_t n_merges;                 /* -1: no such key */
-    struct { const char *key; int64_t value; } ids[8];
+    int64_t n_merges; /* -1: no such key */
+    struct {
+        const char *key;
+        int64_t value;
+    } ids[8];
     int n_ids;
-    struct { const char *key; bool value; } flags[4];
+    struct {
+        const char *key;
+        bool value;
+    } flags[4];
     int n_flags;
-    const char *chat_template;        /* NULL: no such key */
-    char storage[8192];               /* of made-up token texts */
+    const char *chat_template; /* NULL: no such key */
+    char storage[8192];        /* of made-up token texts */
     size_t stored;
 } small_vocab;
 

@@ -73,54 +73,76 @@ INL void ints8(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, 
     }
 }
 
-/* C columns of a panel; type is a constant wherever this is inlined. */
-INL void columns(tl_dtype type, int C, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int64_t k) {
-    const bool min = type == TL_Q4_1 || type == TL_Q5_1, five = type == TL_Q5_0 || type == TL_Q5_1;
-    const size_t head = min ? 64 : 32, bytes = head + (type == TL_Q8_0 ? 512 : five ? 320 : 256);
+INL size_t head_bytes(tl_dtype type) {
+    return type == TL_Q4_1 || type == TL_Q5_1 ? 64 : 32;
+}
+
+INL size_t block_bytes(tl_dtype type) {
+    return head_bytes(type) + (type == TL_Q8_0 ? 512 : type == TL_Q5_0 || type == TL_Q5_1 ? 320 : 256);
+}
+
+/* Adds block b of 8 rows times C columns to acc. p is the packed block. type and C are constants wherever this is inlined. */
+INL void add_block(tl_dtype type, int C, __m256 *acc, const uint8_t *p, int half, const tl_x32 *const *v, int64_t b) {
     const int offset = type == TL_Q4_0 ? 8 : type == TL_Q5_0 ? 16 : 0;
-    const tl_x32 *v[MOST_COLUMNS];
-    __m256 acc[2][MOST_COLUMNS];
+    const uint8_t *quants = p + head_bytes(type) + 32 * half;
+    __m256i sum[MOST_COLUMNS];
+    if (type == TL_Q8_0)
+        ints8(quants, v, b, C, sum);
+    else if (type == TL_Q5_0 || type == TL_Q5_1)
+        ints5(quants, v, b, C, sum);
+    else
+        ints4(quants, v, b, C, sum);
+    __m256 d = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 16 * half)));
     for (int c = 0; c < C; c++) {
-        v[c] = (const void *)((const char *)x + (size_t)c * x_stride);
-        acc[0][c] = acc[1][c] = _mm256_setzero_ps();
-    }
-    for (int64_t b = 0; b < k / 32; b++, p += bytes) {
-        for (int half = 0; half < 2; half++) {
-            __m256i sum[MOST_COLUMNS];
-            if (type == TL_Q8_0)
-                ints8(p + head + 32 * half, v, b, C, sum);
-            else if (five)
-                ints5(p + head + 32 * half, v, b, C, sum);
-            else
-                ints4(p + head + 32 * half, v, b, C, sum);
-            __m256 d = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 16 * half)));
-            for (int c = 0; c < C; c++) {
-                __m256 dx = _mm256_set1_ps(v[c][b].d);
-                if (offset)
-                    sum[c] = _mm256_sub_epi32(sum[c], _mm256_set1_epi32(offset * v[c][b].bsum));
-                __m256 isum = _mm256_cvtepi32_ps(sum[c]), term;
-                if (min) {
-                    __m256 m = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 32 + 16 * half)));
-                    term = _mm256_mul_ps(_mm256_fmadd_ps(m, _mm256_set1_ps((float)v[c][b].bsum), _mm256_mul_ps(isum, d)), dx);
-                } else {
-                    term = _mm256_mul_ps(isum, _mm256_mul_ps(d, dx));
-                }
-                acc[half][c] = _mm256_add_ps(acc[half][c], term);
-            }
+        __m256 dx = _mm256_set1_ps(v[c][b].d);
+        if (offset)
+            sum[c] = _mm256_sub_epi32(sum[c], _mm256_set1_epi32(offset * v[c][b].bsum));
+        __m256 isum = _mm256_cvtepi32_ps(sum[c]), term;
+        if (type == TL_Q4_1 || type == TL_Q5_1) {
+            __m256 m = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 32 + 16 * half)));
+            term = _mm256_mul_ps(_mm256_fmadd_ps(m, _mm256_set1_ps((float)v[c][b].bsum), _mm256_mul_ps(isum, d)), dx);
+        } else {
+            term = _mm256_mul_ps(isum, _mm256_mul_ps(d, dx));
         }
+        acc[c] = _mm256_add_ps(acc[c], term);
     }
-    for (int c = 0; c < C; c++)
+}
+
+/* One column: both halves together, so that the panel is read once, in order. */
+INL void one_column(tl_dtype type, float *y, const uint8_t *p, const void *x, int64_t k) {
+    const tl_x32 *v = x;
+    __m256 acc[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    for (int64_t b = 0; b < k / 32; b++, p += block_bytes(type))
         for (int half = 0; half < 2; half++)
-            _mm256_storeu_ps(y + c * y_stride + 8 * half, acc[half][c]);
+            add_block(type, 1, &acc[half], p, half, &v, b);
+    _mm256_storeu_ps(y, acc[0]);
+    _mm256_storeu_ps(y + 8, acc[1]);
+}
+
+/* Several: half after half, because the sums of both would not fit the registers; the panel stays in the first cache. */
+INL void columns(tl_dtype type, float *y, int64_t y_stride, const uint8_t *panel, const void *x, size_t x_stride, int64_t k) {
+    const tl_x32 *v[MOST_COLUMNS];
+    for (int c = 0; c < MOST_COLUMNS; c++)
+        v[c] = (const void *)((const char *)x + (size_t)c * x_stride);
+    for (int half = 0; half < 2; half++) {
+        const uint8_t *p = panel;
+        __m256 acc[MOST_COLUMNS];
+        for (int c = 0; c < MOST_COLUMNS; c++)
+            acc[c] = _mm256_setzero_ps();
+        for (int64_t b = 0; b < k / 32; b++, p += block_bytes(type))
+            add_block(type, MOST_COLUMNS, acc, p, half, v, b);
+        for (int c = 0; c < MOST_COLUMNS; c++)
+            _mm256_storeu_ps(y + c * y_stride + 8 * half, acc[c]);
+    }
 }
 
 #define PANEL(name, type)                                                                                                             \
     void tl_avx2_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) { \
         int c = 0;                                                                                                                    \
         for (; c + MOST_COLUMNS <= n_cols; c += MOST_COLUMNS)                                                                         \
-            columns(type, MOST_COLUMNS, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);      \
+            columns(type, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);                    \
         for (; c < n_cols; c++)                                                                                                       \
-            columns(type, 1, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);                 \
+            one_column(type, y + c * y_stride, panel, (const char *)x + (size_t)c * x_stride, k);                                     \
     }
 
 PANEL(q4_0, TL_Q4_0)
