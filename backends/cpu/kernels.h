@@ -1,6 +1,8 @@
 /* kernels.h: what a kernel is: signatures, the table of slots that kernels.def lists, and levels. Every kernel equals its scalar
- * definition bit for bit (ARCHITECTURE.md, "Numerics"); n and k have any positive value unless said; rows may be unaligned; y may be
- * the same memory as an equal-shaped x. A kernel reads and writes only what its arguments name. */
+ * definition bit for bit (ARCHITECTURE.md, "Numerics"); n and k have any positive value unless said; floats and
+ * prepared rows are aligned as floats are, halves as halves, blocks of weights not at all; y may be the same memory as an equal-shaped x. A
+ * kernel reads and writes only what its arguments name. Every level has or inherits every kernel that tests/support/kernel_definitions.c
+ * defines. */
 #ifndef TALLY_CPU_KERNELS_H
 #define TALLY_CPU_KERNELS_H
 
@@ -35,7 +37,8 @@ typedef void (*tl_fn_from_f16)(float *y, const void *x, size_t stride, int64_t n
 /* s[t] = (q . k[t]) * scale in 16 lanes; keys [n][d] f32. */
 typedef void (*tl_fn_scores)(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale);
 /* In place: s[t] -> exp(s[t] - max), 0 where s[t] - max < -64, rounded to x13 if half; gives the sum of them, lane (t0 + t) mod 16, into *sum
- * and the max into *max. */
+ * and the max into *max. Where a score is NaN so is *sum, and nothing else is promised (the result is NaN in any case); nor is the sign of a
+ * zero max, which is only ever subtracted. */
 typedef void (*tl_fn_weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
 /* a[j] = sum over t ascending, from +0, of p[t] * values[t][j]; a [dv], values [n][dv] f32. */
 typedef void (*tl_fn_values)(float *a, const float *p, const float *values, int64_t n, int64_t dv);
