@@ -7,16 +7,7 @@
 #include "tools/args.h"
 
 /* Bits of Option.commands. */
-enum {
-    CMD_RUN = 1,
-    CMD_CHAT = 2,
-    CMD_INFO = 4,
-    CMD_TOKENIZE = 8,
-    CMD_BENCH = 16,
-    CMD_VERIFY = 32,
-    CMD_GGUF = 64,
-    CMD_ALL = 127
-};
+enum { CMD_RUN = 1, CMD_CHAT = 2, CMD_INFO = 4, CMD_TOKENIZE = 8, CMD_BENCH = 16, CMD_VERIFY = 32, CMD_GGUF = 64, CMD_ALL = 127 };
 
 typedef struct Settings {
     Args args; /* how the fields came to be set */

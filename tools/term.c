@@ -65,14 +65,23 @@ bool term_pipe_closed(void) {
     return pipe_closed != 0;
 }
 
-void term_catch_signals(void) {
+static void set_handler(int signal_number, void (*handler)(int), int flags) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);
-    action.sa_handler = handle_interrupt; /* without SA_RESTART: reading a line ends too */
-    sigaction(SIGINT, &action, NULL);
-    action.sa_handler = handle_pipe;
-    sigaction(SIGPIPE, &action, NULL);
+    action.sa_handler = handler;
+    action.sa_flags = flags;
+    sigaction(signal_number, &action, NULL);
+}
+
+/* Otherwise a write that Ctrl-C meets would fail, and take a piece of the answer with it. */
+void term_reading(bool reading) {
+    set_handler(SIGINT, handle_interrupt, reading ? 0 : SA_RESTART);
+}
+
+void term_catch_signals(void) {
+    term_reading(false);
+    set_handler(SIGPIPE, handle_pipe, SA_RESTART);
 }
 
 int term_interrupts(void) {
@@ -91,10 +100,9 @@ void term_on_interrupt(void (*fn)(void *), void *arg) {
 
 /* ---- input ---- */
 
-char *term_read_line(bool *failed) {
+static char *read_line(bool *failed) {
     size_t n = 0, cap = 0;
     char *line = NULL;
-    *failed = false;
     for (;;) {
         int c = getchar();
         if (n + 1 >= cap) {
@@ -119,6 +127,14 @@ char *term_read_line(bool *failed) {
     if (n > 0 && line[n - 1] == '\r')
         n--;
     line[n] = 0;
+    return line;
+}
+
+char *term_read_line(bool *failed) {
+    *failed = false;
+    term_reading(true);
+    char *line = interrupts > 0 ? NULL : read_line(failed);
+    term_reading(false);
     return line;
 }
 

@@ -21,6 +21,8 @@ const char *term_color(int stream, const char *sequence);
 
 /* Ctrl-C counts from now on instead of ending the process; a closed pipe gives write errors. */
 void term_catch_signals(void);
+/* Between these Ctrl-C ends a read that waits for input; else it disturbs no read or write. */
+void term_reading(bool reading);
 /* How often Ctrl-C was pressed since the last reset. */
 int term_interrupts(void);
 void term_reset_interrupts(void);

@@ -18,6 +18,7 @@ int text_read(const char *path, tl_text *out) {
     if (!f)
         return say_error(EXIT_RUN, "%s: %s", path, strerror(errno));
     int code = 0;
+    term_reading(standard);
     while (code == 0 && (n = fread(chunk, 1, sizeof chunk, f)) > 0)
         if (tl_text_append(out, chunk, n, &err))
             code = say_status(EXIT_RUN, &err);
@@ -25,6 +26,7 @@ int text_read(const char *path, tl_text *out) {
         code = EXIT_INTERRUPTED;
     else if (code == 0 && ferror(f))
         code = say_error(EXIT_RUN, "%s: %s", standard ? "stdin" : path, strerror(errno));
+    term_reading(false);
     if (!standard)
         fclose(f);
     return code;

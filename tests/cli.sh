@@ -1,0 +1,405 @@
+#!/bin/sh
+# cli.sh: the command line tool as its users meet it: exit codes, what goes to stdout and to stderr, the message for each kind of bad
+# input, JSON that parses, closed pipes, Ctrl-C, colours, variables of the environment, the man page. Prints a line PASS:, FAIL: or SKIP:
+# for each check; exit 1 if one fails.
+#
+# TALLY_LLAMA names the tool. TALLY_TEST_DATA (a small model) or TALLY_DEMO_MODEL is needed for all that loads one.
+set -u
+export LC_ALL=C
+llama=${TALLY_LLAMA:?cli.sh: TALLY_LLAMA does not name the tool}
+cd "$(dirname "$0")/.." || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+out=$work/out
+err=$work/err
+failed=0
+unset LLAMA_ARG_MODEL LLAMA_ARG_CTX_SIZE LLAMA_ARG_THREADS LLAMA_ARG_N_PREDICT TALLY_BACKEND NO_COLOR OMP_NUM_THREADS
+
+pass() { echo "PASS: cli: $1"; }
+fail() {
+    echo "FAIL: cli: $1"
+    shift
+    for line in "$@"; do echo "    $line"; done
+    failed=1
+}
+# call ARGUMENTS...: runs the tool, stdin empty; sets code, $out and $err.
+call() {
+    "$llama" "$@" >"$out" 2>"$err" </dev/null
+    code=$?
+}
+# verdict NAME TRUE: counts a check; TRUE is 0 where it holds.
+verdict() {
+    if [ "$2" -eq 0 ]; then
+        pass "$1"
+    else
+        fail "$1" "exit $code" "stdout: $(head -c 200 "$out")" "stderr: $(head -c 300 "$err")"
+    fi
+}
+# refused CODE TEXT ARGUMENTS...: ends with CODE, says TEXT on stderr, nothing on stdout.
+refused() {
+    want=$1 text=$2
+    shift 2
+    call "$@"
+    [ "$code" -eq "$want" ] && [ ! -s "$out" ] && grep -qF -e "$text" "$err"
+    verdict "$(echo "llama $*" | sed "s|$work/||g; s|${model:-no model}|MODEL|g"): exit $want, \"$text\"" $?
+}
+parses() { python3 -m json.tool "$1" >/dev/null 2>&1; }
+
+# ---- without a model ----
+
+model=
+call --help
+[ "$code" -eq 0 ] && grep -q '^usage: llama COMMAND' "$out" && grep -q 'Exit codes: 0 done' "$out" && [ ! -s "$err" ]
+verdict "--help on stdout, exit 0" $?
+call --version
+[ "$code" -eq 0 ] && grep -q '^tally [0-9]*\.[0-9]*\.[0-9]*$' "$out" && [ ! -s "$err" ]
+verdict "--version on stdout, exit 0" $?
+call --list-devices
+[ "$code" -eq 0 ] && grep -qx 'ref' "$out" && grep -qx 'cpu:isa=scalar' "$out"
+verdict "--list-devices lists ref and cpu:isa=scalar" $?
+for command in run chat info show tokenize bench verify gguf; do
+    call $command --help
+    [ "$code" -eq 0 ] && grep -q '^  -m, --model FILE' "$out" && [ ! -s "$err" ]
+    verdict "$command --help on stdout, exit 0" $?
+    cat "$out" >>"$work/help"
+done
+
+# Every option of every help text stands in the man page, and none there is unknown.
+sed -n 's/^  \(-[^ ].*\)/\1/p' "$work/help" | sed 's/  .*//' | tr ', ' '\n' | sed -n 's/^\(-[a-z-]*\).*/\1/p' | sort -u >"$work/in_help"
+sed 's/\\-/-/g; s/\\f[BR]/|/g' docs/llama.1 | tr '|' '\n' | sed -n 's/^\(--*[a-z][a-z-]*\)$/\1/p' | sort -u >"$work/in_page"
+comm -3 "$work/in_help" "$work/in_page" >"$out"
+: >"$err"
+[ -s "$work/in_help" ] && [ ! -s "$out" ]
+verdict "the man page lists every option, and no other" $?
+
+refused 2 "no command"
+refused 2 "is it 'run'?" rnu
+refused 2 "neither a command nor a model file" frobnicate
+refused 2 "no model: give -m FILE" run -p x
+refused 2 "no model: give -m FILE" info
+refused 2 "gguf wants dump or check first, not eat" gguf eat FILE
+refused 2 "option --tmep is unknown; is it --temp?" run --tmep 1
+refused 2 "option --xyzzy is unknown" run --xyzzy
+refused 2 "option --temp is not one of 'llama bench'" bench --temp 1
+refused 2 "-n wants a value: -n N" run -n
+refused 2 "--json takes no value" run --json=1
+refused 2 "uses no network" run -hf owner/repo:Q8_0
+refused 2 "--grammar is not supported yet" run --grammar x
+refused 2 "--context-shift is not supported yet" run --context-shift
+refused 2 "--keep is not supported yet" run --keep 4
+refused 2 "--lora is not supported yet" run --lora x
+for bad in -3 1.5 12x '' ' 1' 0x10 99999999999999999999 nan inf +; do
+    refused 2 "-n: '$bad' is not a whole number from -2 to 2147483647" run -m x -p x -n "$bad"
+done
+for bad in -1 nan inf 1e999 1x '' 0,8 -0.5; do
+    refused 2 "--temp: '$bad' is not a number from 0 to" run -m x -p x --temp "$bad"
+done
+refused 2 "-c: '-1' is not" run -m x -p x -c -1
+refused 2 "-t: '0' is not a whole number from 1 to 1024" run -m x -p x -t 0
+refused 2 "-b: '0' is not" run -m x -p x -b 0
+refused 2 "-ub: '-4' is not" run -m x -p x -ub -4
+refused 2 "--top-p: '1.01' is not a number from 0 to 1" run -m x -p x --top-p 1.01
+refused 2 "--min-p: '-0.1' is not" run -m x -p x --min-p -0.1
+refused 2 "--top-k: '-1' is not" run -m x -p x --top-k -1
+refused 2 "--seed: '4294967296' is not a whole number from -1 to 4294967295" run -m x -p x --seed 4294967296
+refused 2 "--repeat-penalty: '0' is not" run -m x -p x --repeat-penalty 0
+refused 2 "-ctk: 'q8_0' is not one of: f16 f32" run -m x -p x -ctk q8_0
+refused 2 "keys and values have one type" run -m x -p x -ctk f32 -ctv f16
+refused 2 "the prompt is given more than once" run -m x -p x -f y
+refused 2 "is one too many" run a.gguf b c
+refused 2 "-q and -v: choose one" run -m x -p x -q -v
+refused 2 "-o: 'xml' is not one of: md csv json jsonl" bench -m x -o xml
+for bad in 1-x ',' 5-1 1--2 0-4*2 1-8*1 1-9999999 -4; do
+    refused 2 "-p: '$bad' is not a list of numbers" bench -m x -p "$bad"
+done
+refused 2 "-pg: '5' is not PROMPT,GEN" bench -m x -pg 5
+refused 2 "-r: '0' is not" bench -m x -r 0
+refused 2 "nothing to measure" bench -m x -p 0 -n 0
+refused 2 "--profile: 'xml' is not one of: json" run -m x -p x --profile=xml
+refused 3 "cannot open '$work/none.gguf'" run -m "$work/none.gguf" -p x
+refused 1 "$work/none.txt: No such file" run -m x -f "$work/none.txt"
+echo 'no model at all' >"$work/text.gguf"
+refused 3 "not a GGUF file" info "$work/text.gguf"
+refused 3 "not a GGUF file" gguf check "$work/text.gguf"
+
+LLAMA_ARG_CTX_SIZE=many call run -m x -p x
+[ "$code" -eq 2 ] && grep -q "LLAMA_ARG_CTX_SIZE: 'many' is not a whole number" "$err"
+verdict "a bad value in a variable names the variable, exit 2" $?
+
+# ---- with a model ----
+
+small=${TALLY_TEST_DATA:+$TALLY_TEST_DATA/models/stories260K-f32.gguf}
+[ -n "$small" ] && [ -f "$small" ] && model=$small
+[ -n "$model" ] || model=${TALLY_DEMO_MODEL-}
+if [ -z "$model" ]; then
+    echo "SKIP: cli: all that loads a model: neither TALLY_TEST_DATA nor TALLY_DEMO_MODEL is set"
+    exit $failed
+fi
+cp "$model" "$work/model.gguf" || exit 1 # a name that the checks below may put anywhere
+model=$work/model.gguf
+
+call run -m "$model" -p "Once upon a time" -n 12 --temp 0
+cp "$out" "$work/first"
+[ "$code" -eq 0 ] && [ -s "$out" ] && ! grep -q 'Once upon' "$out" && [ "$(tail -c 1 "$out" | od -An -tx1 | tr -d ' ')" != 0a ]
+verdict "run: the continuation alone on stdout, no newline added in a pipe" $?
+for word in '^seed ' '^load ' '^prompt .* t/s' '^generation .* 12 tokens .* t/s' '^memory '; do
+    grep -q "$word" "$err"
+    verdict "run: stderr has $word" $?
+done
+[ "$(tr -d '\33\r' <"$err" | wc -c)" -eq "$(wc -c <"$err")" ]
+verdict "run: no colours and no progress where stderr is no terminal" $?
+same() {
+    name=$1
+    shift
+    call "$@"
+    [ "$code" -eq 0 ] && cmp -s "$out" "$work/first"
+    verdict "the same text: $name" $?
+}
+same "without a subcommand" -m "$model" -p "Once upon a time" -n 12 --temp 0
+same "a model's name as first word" "$model" "Once upon a time" -n 12 --temp 0
+same "ref" run -m "$model" -p "Once upon a time" -n 12 --temp 0 --backend ref
+same "a bare level, 3 threads" run -m "$model" -p "Once upon a time" -n 12 --temp 0 --backend scalar -t 3
+same "--no-pack, small batches" run -m "$model" -p "Once upon a time" -n 12 --temp 0 --no-pack -ub 2
+same "--name=value" run "--model=$model" "--prompt=Once upon a time" --n-predict=12 --temperature=0
+same "options that scripts carry" run -m "$model" -p "Once upon a time" -n 12 --temp 0 -ngl 99 -fa on --mlock --no-mmap --no-warmup -tb 2
+same "escapes" run -m "$model" -p 'Once\x20upon a time' -n 12 --temp 0
+grep -q 'ngl is ignored' "$err" && fail "the note on -ngl where it is not given"
+call run -m "$model" -p x -n 1 -ngl 99 -q
+[ "$code" -eq 0 ] && [ ! -s "$err" ]
+verdict "-q: nothing on stderr" $?
+call run -m "$model" -p x -n 1 -ngl 99
+[ "$code" -eq 0 ] && [ "$(grep -c 'ngl is ignored' "$err")" -eq 1 ]
+verdict "-ngl: one note" $?
+printf 'Once upon a time\n' | "$llama" run -m "$model" -n 12 --temp 0 >"$out" 2>"$err"
+code=$?
+cmp -s "$out" "$work/first"
+verdict "the prompt through a pipe, less its newline" $?
+printf 'Once upon a time' >"$work/prompt"
+same "-f FILE" run -m "$model" -f "$work/prompt" -n 12 --temp 0
+same "-bf FILE" run -m "$model" -bf "$work/prompt" -n 12 --temp 0
+call run -m "$model" -p "Once upon a time" -n 12 --temp 0 --display-prompt
+[ "$(cat "$out")" = "Once upon a time$(cat "$work/first")" ]
+verdict "--display-prompt puts the prompt in front" $?
+call run -m "$model" -p "Once upon a time" -n 20 --seed 7
+cp "$out" "$work/seeded"
+grep -q '^seed 7$' "$err"
+verdict "the seed is printed" $?
+call run -m "$model" -p "Once upon a time" -n 20 --seed 7
+cmp -s "$out" "$work/seeded"
+verdict "a seed gives the same text again" $?
+word=$(cut -d ' ' -f 3 <"$work/first" | head -n 1)
+call run -m "$model" -p "Once upon a time" -n 12 --temp 0 -r "$word"
+[ -n "$word" ] && [ "$(tail -c ${#word} "$out")" = "$word" ] && [ "$(wc -c <"$out")" -le "$(wc -c <"$work/first")" ]
+verdict "-r stops behind its text" $?
+call run -m "$model" -p x -n 0
+[ "$code" -eq 0 ] && [ ! -s "$out" ]
+verdict "-n 0 makes nothing" $?
+call run -m "$model" -p x -c 64 --ignore-eos
+[ "$code" -eq 0 ] && grep -q 'the context is full (64 tokens): -c N' "$err"
+verdict "-n -1 ends where the context is full, and says so" $?
+long=$(printf 'word %.0s' $(seq 1 300))
+refused 1 "the context holds 64: shorten it, or give -c" run -m "$model" -p "$long" -c 64
+refused 2 "no prompt: give -p TEXT or -f FILE" run -m "$model"
+refused 2 "--logit-bias: '5' is not ID+BIAS" run -m "$model" -p x -l 5
+refused 2 "--logit-bias: '99999999+1' is not ID+BIAS" run -m "$model" -p x -l 99999999+1
+refused 2 "backend 'abacus' is unknown; there are" run -m "$model" -p x --backend abacus
+refused 2 "-sys belongs to a chat" run -m "$model" -p x -sys y
+
+LLAMA_ARG_MODEL=$model LLAMA_ARG_N_PREDICT=12 TALLY_BACKEND=scalar call run -p "Once upon a time" --temp 0 -v
+cmp -s "$out" "$work/first" && grep -q 'level scalar' "$err"
+verdict "variables: model, length, backend" $?
+LLAMA_ARG_MODEL=/none LLAMA_ARG_N_PREDICT=1 TALLY_BACKEND=abacus call run -m "$model" -p "Once upon a time" --temp 0 -n 12 --backend scalar
+cmp -s "$out" "$work/first"
+verdict "an argument wins over a variable" $?
+OMP_NUM_THREADS=3 call run -m "$model" -p x -n 1 -v
+grep -q '3 threads' "$err"
+verdict "OMP_NUM_THREADS is a hint for threads" $?
+OMP_NUM_THREADS=3 call run -m "$model" -p x -n 1 -v -t 1
+grep -q '1 thread$' "$err"
+verdict "-t wins over OMP_NUM_THREADS" $?
+
+# ---- JSON ----
+
+if command -v python3 >/dev/null 2>&1; then
+    printf 'caf\303\251 \377 "\\ \1' >"$work/odd"
+    json() {
+        name=$1
+        shift
+        call "$@"
+        [ "$code" -eq 0 ] && parses "$out"
+        verdict "JSON parses: $name" $?
+    }
+    json "run" run -m "$model" -p hello -n 4 --json
+    json "run, bytes that are not UTF-8" run -m "$model" -bf "$work/odd" -n 30 --json
+    json "run with a profile" run -m "$model" -p hello -n 4 --json --profile
+    json "chat" chat -m "$model" --chat-template chatml -st -p hello -n 4 --json
+    json "tokenize" tokenize -m "$model" -f "$work/odd" --json
+    json "tokenize --ids" tokenize -m "$model" -p hello --ids
+    json "info" info "$model" --json
+    json "info --all" info "$model" --json --all
+    json "gguf dump --all" gguf dump "$model" --json --all
+    json "gguf check" gguf check "$model" --json
+    json "verify --digest" verify -m "$model" --digest --json
+    json "bench -o json" bench -m "$model" -p 8 -n 2 -pg 8,2 -r 2 -o json
+    python3 - "$out" <<'PYTHON'
+import json, sys
+rows = json.load(open(sys.argv[1]))
+names = """build_commit build_number cpu_info backends model_filename model_type model_size model_n_params n_batch n_ubatch n_threads type_k
+type_v n_prompt n_gen n_depth test_time avg_ns stddev_ns avg_ts stddev_ts samples_ns samples_ts gb_s gop_s peak_rss ttft_ms""".split()
+assert [(r["n_prompt"], r["n_gen"]) for r in rows] == [(8, 0), (0, 2), (8, 2)]
+for r in rows:
+    assert list(r) and all(n in r for n in names), set(names) - set(r)
+    assert len(r["samples_ns"]) == len(r["samples_ts"]) == 2 and r["gb_s"] > 0 and r["gop_s"] > 0
+PYTHON
+    verdict "bench: the tests asked for, with llama-bench's field names" $?
+    json "bench --no-warmup" bench -m "$model" -p 8 -n 0 -r 1 --no-warmup --json
+    call bench -m "$model" -p 4-8+4,1 -n 0 -r 1 -o jsonl
+    [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 3 ] && sed -n 3p "$out" | python3 -m json.tool >/dev/null
+    verdict "bench -o jsonl: an object a line, ranges unfolded" $?
+    call run -m "$model" -p hello -n 4 --profile=json -q
+    parses "$err"
+    verdict "--profile=json on stderr parses" $?
+else
+    echo "SKIP: cli: JSON: python3 is not installed"
+fi
+call bench -m "$model" -p 8 -n 2 -r 1
+[ "$code" -eq 0 ] && grep -q '^| model .*| *test | *t/s |' "$out" && grep -q '| *pp8 |' "$out" && grep -q '| *tg2 |' "$out" && [ "$(wc -l <"$out")" -eq 4 ]
+verdict "bench: a table of both tests" $?
+call bench -m "$model" -p 8 -n 2 -r 1 -o csv
+[ "$(wc -l <"$out")" -eq 3 ] && head -n 1 "$out" | grep -q '^build_commit,build_number,cpu_info,' && [ "$(awk -F, '{ print NF }' "$out" | sort -u | head -n 1)" -ge 25 ]
+verdict "bench -o csv: a head and a line a test" $?
+call run -m "$model" -p hello -n 4 --profile
+grep -q '^op .*GB/s' "$err" && grep -q '^layer ' "$err" && grep -q '^role ' "$err" && grep -q '^attn_q ' "$err" && ! grep -q 'GB/s' "$out"
+verdict "--profile: by op, layer and role, on stderr" $?
+call run -m "$model" -p hello -n 1 --plan
+grep -q "'blk.0.attn_q'" "$err" && ! grep -q 'blk.0' "$out"
+verdict "--plan on stderr" $?
+
+# ---- verify ----
+
+call verify -m "$model" --digest --backend ref
+digest=$(cat "$out")
+[ "$code" -eq 0 ] && grep -qx '[0-9a-f]\{16\}' "$out"
+verdict "verify --digest: one digest" $?
+for spec in $("$llama" --list-devices | grep -v 'not on'); do
+    call verify -m "$model" --digest --backend "$spec" -t 3
+    [ "$code" -eq 0 ] && [ "$(cat "$out")" = "$digest" ]
+    verdict "verify --digest: $spec gives that of ref" $?
+done
+call verify -m "$model" -n 4
+[ "$code" -eq 0 ] && grep -q '^same bits: ' "$out"
+verdict "verify: the default backend against ref" $?
+refused 2 "leave --against away" verify -m "$model" --digest --against ref
+
+# ---- chat ----
+
+printf 'hello\n\n/unknown\n/regen\n/clear\n/exit\nnever read\n' | "$llama" chat -m "$model" --chat-template chatml -n 5 --temp 0 >"$out" 2>"$err"
+code=$?
+answers=$(sed -n 's/^generation .* \([0-9]*\) tokens .*/\1/p' "$err")
+[ "$code" -eq 0 ] && [ "${answers:-0}" -gt 0 ] && [ "$answers" -le 10 ] && grep -q '/unknown is not a command' "$err" && grep -q 'the conversation is forgotten' "$err" &&
+    ! grep -q '/' "$out"
+verdict "chat through a pipe: answers on stdout, commands obeyed" $?
+call chat -m "$model" --chat-template chatml --single-turn -p "Hello" -n 5 --temp 0
+cp "$out" "$work/answer"
+[ "$code" -eq 0 ] && [ -s "$out" ]
+verdict "chat --single-turn: one answer, exit 0" $?
+call run -m "$model" --chat-template chatml -st -p "Hello" -n 5 --temp 0
+cmp -s "$out" "$work/answer"
+verdict "run -st is that chat" $?
+refused 2 "the chat template is neither one of chatml" chat -m "$model" --chat-template nonesuch -st -p x
+refused 2 "--single-turn without a question" chat -m "$model" --chat-template chatml -st
+if [ "$model" != "${TALLY_DEMO_MODEL-}" ] && [ -n "$small" ]; then
+    refused 2 "pass --chat-template NAME" chat -m "$model" -st -p x
+fi
+
+# ---- pipes, signals, terminals ----
+
+{
+    "$llama" run -m "$model" -p "Once" --ignore-eos -n 400 2>"$err" </dev/null
+    echo $? >"$work/code"
+} | head -c 1 >"$out"
+code=$(cat "$work/code")
+[ "$code" -eq 0 ] && ! grep -qi 'llama: \|broken\|error' "$err"
+verdict "a closed pipe ends run quietly, exit 0" $?
+{
+    "$llama" gguf dump "$model" --json --all 2>"$err" </dev/null
+    echo $? >"$work/code"
+} | head -c 1 >"$out"
+code=$(cat "$work/code")
+[ "$code" -eq 0 ] && [ ! -s "$err" ]
+verdict "a closed pipe ends gguf dump quietly, exit 0" $?
+if [ -c /dev/full ]; then
+    "$llama" run -m "$model" -p Once -n 9 >/dev/full 2>"$err" </dev/null
+    code=$?
+    [ "$code" -eq 1 ] && grep -q '^llama: stdout: ' "$err"
+    verdict "a full disk is reported, exit 1" $?
+    "$llama" info "$model" >/dev/full 2>"$err" </dev/null
+    code=$?
+    [ "$code" -eq 1 ] && grep -q '^llama: stdout: ' "$err"
+    verdict "a full disk is reported by info, exit 1" $?
+fi
+
+# interrupted NAME ARGUMENTS...: Ctrl-C once the tool is at work (it has written a word to $out or $err), exit 130.
+interrupted() {
+    name=$1
+    shift
+    : >"$out"
+    "$llama" "$@" >"$out" 2>"$err" </dev/null &
+    id=$!
+    tries=0
+    while [ ! -s "$out" ] && ! grep -q seed "$err" && [ $tries -lt 200 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+    kill -INT "$id"
+    wait "$id"
+    code=$?
+    [ "$code" -eq 130 ]
+    verdict "Ctrl-C in $name: exit 130" $?
+}
+interrupted "run" run -m "$model" -p Once --ignore-eos -c 400000 --backend ref
+grep -q '^generation ' "$err"
+verdict "Ctrl-C in run: the timings still come" $?
+interrupted "a chat's only answer" chat -m "$model" --chat-template chatml -st -p Hello --ignore-eos -c 400000 --backend ref
+interrupted "bench" bench -m "$model" -p 4096 -n 4096 -r 1000 --no-warmup --backend ref
+
+# A terminal of its own for the tool: Python's pty.
+if command -v python3 >/dev/null 2>&1 && python3 -c 'import pty' 2>/dev/null; then
+    terminal() { # NAME COLOURS(0|1) CODE ARGUMENTS...
+        name=$1 colours=$2 want=$3
+        shift 3
+        python3 tests/terminal.py "$llama" "$@" >"$out" 2>"$err" </dev/null
+        code=$?
+        if [ "$colours" = 1 ]; then
+            [ "$code" -eq "$want" ] && grep -q "$(printf '\033')\[[0-9;]*m" "$out"
+        else
+            [ "$code" -eq "$want" ] && ! grep -q "$(printf '\033')\[[0-9;]*m" "$out"
+        fi
+        verdict "on a terminal: $name" $?
+    }
+    unset NO_COLOR
+    TERM=xterm
+    export TERM
+    terminal "an error is coloured" 1 2 run -m x -p x -n bad
+    terminal "--color off" 0 0 run -m "$model" -p x -n 1 --color off
+    NO_COLOR=1
+    export NO_COLOR
+    terminal "NO_COLOR" 0 2 run -m x -p x -n bad
+    terminal "run without a prompt says what to do" 0 2 run -m "$model"
+    grep -q 'give -p TEXT' "$out"
+    verdict "on a terminal: names -p" $?
+    TYPED='hello
+/exit
+'
+    export TYPED
+    terminal "llama -m MODEL chats" 0 0 -m "$model" --chat-template chatml -n 4
+    TYPED=$(printf '\003')
+    terminal "Ctrl-C at the prompt ends the chat, exit 130" 0 130 chat -m "$model" --chat-template chatml -n 4
+    TYPED=$(printf 'hello\n\003/exit\n.')
+    TYPED=${TYPED%.}
+    terminal "Ctrl-C ends an answer, not the chat" 0 0 chat -m "$model" --chat-template chatml --ignore-eos --backend ref -c 400000
+else
+    echo "SKIP: cli: terminals: python3 with pty is not installed"
+fi
+
+exit $failed
