@@ -8,8 +8,9 @@
 
 enum { DEMO_STEPS = 32 };
 #define DEMO_DIGEST UINT64_C(0xb46ab92f9c2e0333)
-static const char demo_text[] = "The quick brown fox jumps over the lazy dog. Tally counts every bit twice, once on each half of the stick.";
-static const int32_t demo_ids[DEMO_STEPS] = {198, 198, 504, 2988, 314, 216, 34,  30, 2, 198, 1,    520, 9531, 198, 504,  2988,
-                                             314, 216, 34,  30,   2,   198, 2,   1,  9690, 198, 2, 198, 1,    4093, 198, 57};
+static const char demo_text[] =
+    "The quick brown fox jumps over the lazy dog. Tally counts every bit twice, once on each half of the stick.";
+static const int32_t demo_ids[DEMO_STEPS] = {198, 198, 504, 2988, 314, 216, 34, 30, 2,    198, 1, 520, 9531, 198,  504, 2988,
+                                             314, 216, 34,  30,   2,   198, 2,  1,  9690, 198, 2, 198, 1,    4093, 198, 57};
 
 #endif

@@ -11,7 +11,11 @@
 /* How far logits may be from exact ones. Rounding activations to 8 bits makes noise, of which every arithmetic, ours and llama.cpp's, is
  * one draw: norm weights changed in their last bit give root mean squares of 0.21 to 0.35 and largest differences of 0.55 to 1.31 with
  * either kind of keys and values. llama.cpp has 0.26 and 0.76. With f32 keys and values ours has to be as near; with f16 within the noise. */
-static const struct { tl_dtype kv; const char *name; double rms, largest; } kinds[] = {{TL_F32, "f32", 0.30, 0.95}, {TL_F16, "f16", 0.40, 1.40}};
+static const struct {
+    tl_dtype kv;
+    const char *name;
+    double rms, largest;
+} kinds[] = {{TL_F32, "f32", 0.30, 0.95}, {TL_F16, "f16", 0.40, 1.40}};
 enum { SURE_MARGIN = 1, ROOM = 512 };
 
 static json *load_reference(void) {
@@ -122,7 +126,8 @@ START_TEST(logits_are_as_near_to_exact_ones_as_llama_cpp_s) {
             check_case(&r, &cases->item[i], &t);
     }
     double rms = sqrt(t.squares / t.values);
-    printf("demo model, %s keys and values: top-10 logits against exact arithmetic: root mean square %.3f, largest %.3f; %d sure greedy steps agree\n",
+    printf("demo model, %s keys and values: top-10 logits against exact arithmetic: root mean square %.3f, largest %.3f; %d sure greedy "
+           "steps agree\n",
            kinds[_i].name, rms, t.largest, t.steps);
     fflush(stdout);
     ck_assert_int_eq(t.values, 90);
@@ -165,14 +170,19 @@ END_TEST
 START_TEST(no_way_of_running_shows_in_the_bits) {
     if (!getenv("TALLY_DEMO_MODEL"))
         SKIP("TALLY_DEMO_MODEL is not set");
-    static const struct { const char *spec; int batch; bool no_pack, no_fuse, no_reuse; } ways[] = {
+    static const struct {
+        const char *spec;
+        int batch;
+        bool no_pack, no_fuse, no_reuse;
+    } ways[] = {
         {"cpu", 0, false, false, false},          {"cpu:threads=1", 7, false, false, false}, {"cpu:threads=3", 1, false, true, false},
         {"cpu:threads=2", 13, true, false, true}, {"cpu:threads=7", 0, true, true, true},
     };
     enum { N = 40 };
     uint64_t first = 0;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        tl_context_options o = {.n_ctx = ROOM, .n_batch = ways[i].batch, .kv = TL_F16, .plan = {.no_fuse = ways[i].no_fuse, .no_reuse = ways[i].no_reuse}};
+        tl_context_options o = {
+            .n_ctx = ROOM, .n_batch = ways[i].batch, .kv = TL_F16, .plan = {.no_fuse = ways[i].no_fuse, .no_reuse = ways[i].no_reuse}};
         tl_model_options mo = {.no_pack = ways[i].no_pack};
         model_rig r = model_open_path(ways[i].spec, getenv("TALLY_DEMO_MODEL"), &mo, &o);
         int32_t ids[N];

@@ -18,32 +18,9 @@ typedef struct model_case {
 #define HALVES 5e-4
 #define BLOCKS 5e-2
 
-enum {
-    GQA,
-    MHA,
-    MQA,
-    UNTIED,
-    BIASES,
-    BIASES_UNTIED,
-    KEY_LENGTH,
-    VALUE_LENGTH,
-    PARTIAL_ROPE,
-    ROPE_FREQS,
-    LINEAR,
-    YARN,
-    YARN_FREQS,
-    BASE,
-    EPSILON,
-    F16,
-    BF16,
-    Q8_0,
-    Q4_0,
-    Q4_1,
-    Q5_0,
-    Q5_1,
-    Q8_0_UNTIED,
-    N_CASES
-};
+/* clang-format off */
+enum { GQA, MHA, MQA, UNTIED, BIASES, BIASES_UNTIED, KEY_LENGTH, VALUE_LENGTH, PARTIAL_ROPE, ROPE_FREQS, LINEAR, YARN, YARN_FREQS, BASE, EPSILON, F16, BF16,
+       Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0_UNTIED, N_CASES };
 
 static model_case model_of(int i) {
     model_case m = {NULL, tiny_defaults(), FLOATS};
@@ -51,111 +28,32 @@ static model_case model_of(int i) {
     c->seed = (unsigned)i + 1;
     switch (i) {
     case GQA: m.name = "grouped queries, tied output"; break;
-    case MHA:
-        m.name = "as many heads of keys as of queries";
-        c->n_head_kv = 4;
-        break;
-    case MQA:
-        m.name = "one head of keys";
-        c->n_head_kv = 1;
-        break;
-    case UNTIED:
-        m.name = "an output of its own";
-        c->untied = true;
-        break;
-    case BIASES:
-        m.name = "biases, tied output";
-        c->biases = true;
-        break;
-    case BIASES_UNTIED:
-        m.name = "biases, an output of its own";
-        c->biases = c->untied = true;
-        break;
-    case KEY_LENGTH:
-        m.name = "heads wider than dim / heads";
-        c->head_dim = c->head_dim_v = 24;
-        break;
-    case VALUE_LENGTH:
-        m.name = "values narrower than keys";
-        c->head_dim_v = 8;
-        break;
-    case PARTIAL_ROPE:
-        m.name = "rope on a part of the dims";
-        c->rope_dims = 8;
-        break;
-    case ROPE_FREQS:
-        m.name = "rope_freqs";
-        c->rope_freqs = true;
-        break;
-    case LINEAR:
-        m.name = "linear rope scaling";
-        c->scaling = "linear";
-        c->factor = 4;
-        break;
-    case YARN:
-        m.name = "YaRN";
-        c->scaling = "yarn";
-        c->factor = 8;
-        c->original_ctx = 32;
-        break;
-    case YARN_FREQS:
-        m.name = "YaRN over rope_freqs";
-        c->scaling = "yarn";
-        c->factor = 4;
-        c->original_ctx = 64;
-        c->rope_freqs = true;
-        break;
-    case BASE:
-        m.name = "another rope base";
-        c->rope_base = 500;
-        break;
-    case EPSILON:
-        m.name = "a large epsilon";
-        c->eps = 0.125;
-        break;
-    case F16:
-        m.name = "f16 weights";
-        c->dtype = TL_F16;
-        m.tolerance = HALVES;
-        break;
-    case BF16:
-        m.name = "bf16 weights";
-        c->dtype = TL_BF16;
-        break;
-    case Q8_0:
-        m.name = "q8_0 weights";
-        c->dtype = TL_Q8_0;
-        m.tolerance = BLOCKS;
-        break;
-    case Q4_0:
-        m.name = "q4_0 weights";
-        c->dtype = TL_Q4_0;
-        m.tolerance = BLOCKS;
-        break;
-    case Q4_1:
-        m.name = "q4_1 weights";
-        c->dtype = TL_Q4_1;
-        m.tolerance = BLOCKS;
-        break;
-    case Q5_0:
-        m.name = "q5_0 weights";
-        c->dtype = TL_Q5_0;
-        m.tolerance = BLOCKS;
-        break;
-    case Q5_1:
-        m.name = "q5_1 weights";
-        c->dtype = TL_Q5_1;
-        m.tolerance = BLOCKS;
-        break;
-    default:
-        m.name = "q8_0 weights, an output of its own";
-        c->dtype = TL_Q8_0;
-        c->untied = true;
-        m.tolerance = BLOCKS;
-        break;
+    case MHA: m.name = "as many heads of keys as of queries"; c->n_head_kv = 4; break;
+    case MQA: m.name = "one head of keys"; c->n_head_kv = 1; break;
+    case UNTIED: m.name = "an output of its own"; c->untied = true; break;
+    case BIASES: m.name = "biases, tied output"; c->biases = true; break;
+    case BIASES_UNTIED: m.name = "biases, an output of its own"; c->biases = c->untied = true; break;
+    case KEY_LENGTH: m.name = "heads wider than dim / heads"; c->head_dim = c->head_dim_v = 24; break;
+    case VALUE_LENGTH: m.name = "values narrower than keys"; c->head_dim_v = 8; break;
+    case PARTIAL_ROPE: m.name = "rope on a part of the dims"; c->rope_dims = 8; break;
+    case ROPE_FREQS: m.name = "rope_freqs"; c->rope_freqs = true; break;
+    case LINEAR: m.name = "linear rope scaling"; c->scaling = "linear"; c->factor = 4; break;
+    case YARN: m.name = "YaRN"; c->scaling = "yarn"; c->factor = 8; c->original_ctx = 32; break;
+    case YARN_FREQS: m.name = "YaRN over rope_freqs"; c->scaling = "yarn"; c->factor = 4; c->original_ctx = 64; c->rope_freqs = true; break;
+    case BASE: m.name = "another rope base"; c->rope_base = 500; break;
+    case EPSILON: m.name = "a large epsilon"; c->eps = 0.125; break;
+    case F16: m.name = "f16 weights"; c->dtype = TL_F16; m.tolerance = HALVES; break;
+    case BF16: m.name = "bf16 weights"; c->dtype = TL_BF16; break;
+    case Q8_0: m.name = "q8_0 weights"; c->dtype = TL_Q8_0; m.tolerance = BLOCKS; break;
+    case Q4_0: m.name = "q4_0 weights"; c->dtype = TL_Q4_0; m.tolerance = BLOCKS; break;
+    case Q4_1: m.name = "q4_1 weights"; c->dtype = TL_Q4_1; m.tolerance = BLOCKS; break;
+    case Q5_0: m.name = "q5_0 weights"; c->dtype = TL_Q5_0; m.tolerance = BLOCKS; break;
+    case Q5_1: m.name = "q5_1 weights"; c->dtype = TL_Q5_1; m.tolerance = BLOCKS; break;
+    default: m.name = "q8_0 weights, an output of its own"; c->dtype = TL_Q8_0; c->untied = true; m.tolerance = BLOCKS; break;
     }
     return m;
 }
+/* clang-format on */
 
 /* Root mean square of a - b over that of b. */
 static double distance(const float *a, const double *b, size_t n) {

@@ -37,7 +37,9 @@ typedef struct way {
     bool no_pack, check;
 } way;
 
-static const way ways[] = {{"ref", BY_MEMORY, false, false}, {"cpu:threads=1", BY_MEMORY, false, true}, {"cpu:threads=2", BY_READER, true, false},
+static const way ways[] = {{"ref", BY_MEMORY, false, false},
+                           {"cpu:threads=1", BY_MEMORY, false, true},
+                           {"cpu:threads=2", BY_READER, true, false},
                            {"cpu:threads=2", BY_FEED, false, true}};
 enum { N_WAYS = sizeof ways / sizeof *ways };
 
@@ -141,7 +143,8 @@ START_TEST(each_allocation_of_a_models_life_may_fail) {
             if (s == TL_OK) /* it could do without */
                 ck_assert_msg(as_expected(rows, 0, N), "allocation %ld failed unseen", at);
             else
-                ck_assert_msg(s == TL_ERR_MEMORY && err.status == s && err.message[0], "allocation %ld: %s, '%s'", at, tl_status_name(s), err.message);
+                ck_assert_msg(s == TL_ERR_MEMORY && err.status == s && err.message[0], "allocation %ld: %s, '%s'", at, tl_status_name(s),
+                              err.message);
         }
     tl_alloc_fail_at(0, true);
     ck_assert_int_eq(live(&ways[_i], rows, &err), TL_ERR_MEMORY);
