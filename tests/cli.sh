@@ -205,6 +205,18 @@ refused 2 "--logit-bias: '99999999+1' is not ID+BIAS" run -m "$model" -p x -l 99
 refused 2 "backend 'abacus' is unknown; there are" run -m "$model" -p x --backend abacus
 refused 2 "-sys belongs to a chat" run -m "$model" -p x -sys y
 
+(
+    ulimit -v 400000 2>/dev/null || exit 77
+    "$llama" run -m "$model" -p x -n 1 -c 8000000 >"$out" 2>"$err" </dev/null
+)
+code=$?
+if [ $code -eq 77 ]; then
+    echo "SKIP: cli: too little memory: ulimit -v does not work here"
+else
+    [ "$code" -eq 4 ] && [ ! -s "$out" ] && grep -q 'a smaller context takes less memory: -c N' "$err"
+    verdict "too little memory for the context: exit 4, and what to do" $?
+fi
+
 LLAMA_ARG_MODEL=$model LLAMA_ARG_N_PREDICT=12 TALLY_BACKEND=scalar call run -p "Once upon a time" --temp 0 -v
 cmp -s "$out" "$work/first" && grep -q 'level scalar' "$err"
 verdict "variables: model, length, backend" $?

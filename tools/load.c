@@ -132,8 +132,11 @@ int engine_load(Engine *e, const Settings *s, const char *spec, int64_t threads,
 int engine_start(Engine *e, const tl_context_options *o) {
     tl_error err;
     double start = term_now();
-    if (tl_context_new(&e->context, e->model, o, &err))
+    if (tl_context_new(&e->context, e->model, o, &err)) {
+        if (err.status == TL_ERR_MEMORY)
+            say_note("a smaller context takes less memory: -c N; 'llama info -c N' says how much");
         return say_status(err.status == TL_ERR_USAGE || err.status == TL_ERR_RANGE ? EXIT_USAGE : EXIT_RUN, &err);
+    }
     if (tl_session_new(&e->session, e->context, &err))
         return say_status(EXIT_RUN, &err);
     term_on_interrupt(on_interrupt, e->context);
