@@ -206,6 +206,7 @@ refused 2 "backend 'abacus' is unknown; there are" run -m "$model" -p x --backen
 refused 2 "-sys belongs to a chat" run -m "$model" -p x -sys y
 
 (
+    # shellcheck disable=SC3045 # where it is missing, the check is skipped
     ulimit -v 400000 2>/dev/null || exit 77
     "$llama" run -m "$model" -p x -n 1 -c 8000000 >"$out" 2>"$err" </dev/null
 )
