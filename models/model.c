@@ -45,13 +45,11 @@ static void describe(tl_model *m) {
     char upper[16] = "";
     for (size_t i = 0; type[i] && i + 1 < sizeof upper; i++)
         upper[i] = (char)(type[i] >= 'a' && type[i] <= 'z' ? type[i] - 32 : type[i]);
-    uint64_t p = m->params;
-    if (p >= 1000000000)
-        snprintf(m->text, sizeof m->text, "%s %llu.%02lluB %s", m->hp.arch, (unsigned long long)(p / 1000000000),
-                 (unsigned long long)(p / 10000000 % 100), upper);
-    else if (p >= 1000000)
-        snprintf(m->text, sizeof m->text, "%s %llu.%02lluM %s", m->hp.arch, (unsigned long long)(p / 1000000),
-                 (unsigned long long)(p / 10000 % 100), upper);
+    /* in hundredths of a billion or million, rounded */
+    uint64_t p = m->params, unit = p >= 1000000000 ? 10000000 : 10000, h = (p + unit / 2) / unit;
+    if (p >= 1000000)
+        snprintf(m->text, sizeof m->text, "%s %llu.%02llu%s %s", m->hp.arch, (unsigned long long)(h / 100), (unsigned long long)(h % 100),
+                 p >= 1000000000 ? "B" : "M", upper);
     else
         snprintf(m->text, sizeof m->text, "%s %lluK %s", m->hp.arch, (unsigned long long)(p / 1000), upper);
 }

@@ -197,21 +197,29 @@ static void weights_uncut(float *s, int64_t t0, int64_t n, bool half, float *max
 }
 MUTANT(probabilities_below_the_cut_kept, attention_weights, 0, weights_uncut, "attention_weights")
 
-static void values_fused(float *a, const float *p, const float *values, int64_t n, int64_t dv) {
-    for (int64_t j = 0; j < dv; j++) {
-        a[j] = 0;
-        for (int64_t t = 0; t < n; t++)
-            a[j] = fmaf(p[t], values[t * dv + j], a[j]);
-    }
+static void values_fused(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n, int64_t dv,
+                         bool half) {
+    (void)half; /* where the products are exact this is right: the checker must try others */
+    for (int h = 0; h < n_q; h++)
+        for (int64_t j = 0; j < dv; j++) {
+            float sum = 0;
+            for (int64_t t = 0; t < n; t++)
+                sum = fmaf(p[h * p_stride + t], values[t * dv + j], sum);
+            a[h * a_stride + j] = sum;
+        }
 }
 MUTANT(values_fused_into_their_sum, attention_values, 0, values_fused, "attention_values")
 
-static void values_without_zero(float *a, const float *p, const float *values, int64_t n, int64_t dv) {
-    for (int64_t j = 0; j < dv; j++) {
-        a[j] = p[0] * values[j];
-        for (int64_t t = 1; t < n; t++)
-            a[j] += p[t] * values[t * dv + j];
-    }
+static void values_without_zero(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n,
+                                int64_t dv, bool half) {
+    (void)half;
+    for (int h = 0; h < n_q; h++)
+        for (int64_t j = 0; j < dv; j++) {
+            float sum = p[h * p_stride] * values[j];
+            for (int64_t t = 1; t < n; t++)
+                sum += p[h * p_stride + t] * values[t * dv + j];
+            a[h * a_stride + j] = sum;
+        }
 }
 MUTANT(a_sum_of_values_without_zero, attention_values, 0, values_without_zero, "attention_values")
 
@@ -298,9 +306,9 @@ static void attend_in_chunks(const tl_kernels *f, attention_data *a, int chunk) 
     for (int t = 0; t < KEYS; t += chunk) {
         int n = KEYS - t < chunk ? KEYS - t : chunk;
         float most, sum;
-        f->attention_scores[0](s, q, keys + t * HEAD, n, HEAD, 0.125f);
+        f->attention_scores[0](s, KEYS, q, HEAD, 1, keys + t * HEAD, n, HEAD, 0.125f, true);
         f->attention_weights[0](s, t, n, true, &most, &sum);
-        f->attention_values[0](part, s, values + t * HEAD, n, HEAD);
+        f->attention_values[0](part, HEAD, s, KEYS, 1, values + t * HEAD, n, HEAD, true);
         float both = tl_maxf(m, most), old = tl_expf(m - both), now = tl_expf(most - both);
         l = l * old + sum * now;
         for (int i = 0; i < HEAD; i++)

@@ -78,9 +78,12 @@ static float dot_at_once(const float *x, const float *y, int64_t n) { /* one sum
                 y[c * y_stride + r] = how((const void *)((const char *)w + (size_t)r * w_stride),                                    \
                                           (const void *)((const char *)x + (size_t)c * x_stride), k);                                \
     }                                                                                                                                \
-    static void scores_by_##how(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale) {                    \
-        for (int64_t t = 0; t < n; t++)                                                                                              \
-            s[t] = how(q, keys + t * d, d) * scale;                                                                                  \
+    static void scores_by_##how(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, \
+                                int64_t d, float scale, bool half) {                                                                 \
+        (void)half;                                                                                                                  \
+        for (int h = 0; h < n_q; h++)                                                                                                \
+            for (int64_t t = 0; t < n; t++)                                                                                          \
+                s[h * s_stride + t] = how(q + h * q_stride, keys + t * d, d) * scale;                                                \
     }                                                                                                                                \
     MUTANT(dot_f32_by_##how, dot, TL_F32, f32_by_##how, "dot/f32")                                                                   \
     MUTANT(attention_scores_by_##how, attention_scores, 0, scores_by_##how, "attention_scores")

@@ -32,13 +32,13 @@ typedef struct work {
     float *q;             /* [units][d] */
     float *a;             /* [units][dv] */
     float *m, *l;         /* [units] */
-    float *p, *c;         /* [256], [dv] */
+    float *p, *c;         /* [TL_HEADS][256], [TL_HEADS][dv] */
 } work;
 
 static size_t floats(const tl_tensor *t) {
     shape s = shape_of(t);
     int64_t units = QUERIES * s.group;
-    return (size_t)(TL_ATTENTION_CHUNK * (s.d + s.dv + 1) + units * (s.d + s.dv + 2) + s.dv);
+    return (size_t)(TL_ATTENTION_CHUNK * (s.d + s.dv + TL_HEADS) + units * (s.d + s.dv + 2) + TL_HEADS * s.dv);
 }
 
 size_t tl_cpu_attention_scratch(const tl_tensor *t) {
@@ -56,7 +56,7 @@ static work work_of(const tl_tensor *t, void *scratch) {
     w.m = w.a + units * s.dv;
     w.l = w.m + units;
     w.p = w.l + units;
-    w.c = w.p + TL_ATTENTION_CHUNK;
+    w.c = w.p + TL_HEADS * TL_ATTENTION_CHUNK;
     return w;
 }
 
@@ -90,27 +90,39 @@ static const float *bias_row(const tl_tensor *t, int64_t query, int64_t head) {
              : NULL;
 }
 
-/* Keys t0 <= t < t1 of one chunk, whose first fetched key is `from`, for one query head. */
-static void add_chunk(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t u, int64_t query, int64_t head, int64_t from,
+/* Cap and bias of one head's scores of keys t0 .. t0 + n - 1. */
+static void adjust(const tl_tensor *t, float *p, int64_t query, int64_t head, int64_t t0, int64_t n) {
+    const tl_attention_params *params = t->params;
+    const float *bias = bias_row(t, query, head);
+    for (int64_t i = 0; params->cap > 0 && i < n; i++)
+        p[i] = params->cap * tl_tanhf(p[i] / params->cap);
+    for (int64_t i = 0; bias && i < n; i++)
+        p[i] += bias[t0 + i];
+}
+
+/* Keys t0 <= t < t1 of one chunk, whose first fetched key is `from`, for n_q heads of one query, u the first one's number. */
+static void add_chunk(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t u, int64_t query, int64_t head, int n_q, int64_t from,
                       int64_t t0, int64_t t1) {
     shape s = shape_of(t);
     const tl_attention_params *params = t->params;
+    bool half = t->src[V]->dtype == TL_F16;
     int64_t n = t1 - t0;
-    f->attention_scores[0](w->p, w->q + u * s.d, w->keys + (t0 - from) * s.d, n, s.d, params->scale);
-    const float *bias = bias_row(t, query, head);
-    for (int64_t i = 0; params->cap > 0 && i < n; i++)
-        w->p[i] = params->cap * tl_tanhf(w->p[i] / params->cap);
-    for (int64_t i = 0; bias && i < n; i++)
-        w->p[i] += bias[t0 + i];
-    float most, sum;
-    f->attention_weights[0](w->p, t0, n, t->src[V]->dtype == TL_F16, &most, &sum);
-    f->attention_values[0](w->c, w->p, w->values + (t0 - from) * s.dv, n, s.dv);
-    float both = tl_maxf(w->m[u], most), old = tl_expf(w->m[u] - both), now = tl_expf(most - both);
-    w->l[u] = w->l[u] * old + sum * now;
-    float *a = w->a + u * s.dv;
-    for (int64_t j = 0; j < s.dv; j++)
-        a[j] = a[j] * old + w->c[j] * now;
-    w->m[u] = both;
+    float most[TL_HEADS], sum[TL_HEADS];
+    f->attention_scores[0](w->p, TL_ATTENTION_CHUNK, w->q + u * s.d, s.d, n_q, w->keys + (t0 - from) * s.d, n, s.d, params->scale, half);
+    for (int h = 0; h < n_q; h++) {
+        float *p = w->p + h * TL_ATTENTION_CHUNK;
+        adjust(t, p, query, head + h, t0, n);
+        f->attention_weights[0](p, t0, n, half, &most[h], &sum[h]);
+    }
+    f->attention_values[0](w->c, s.dv, w->p, TL_ATTENTION_CHUNK, n_q, w->values + (t0 - from) * s.dv, n, s.dv, half);
+    for (int h = 0; h < n_q; h++) {
+        float *m = &w->m[u + h], *l = &w->l[u + h], *a = w->a + (u + h) * s.dv, *c = w->c + h * s.dv;
+        float both = tl_maxf(*m, most[h]), old = tl_expf(*m - both), now = tl_expf(most[h] - both);
+        *l = *l * old + sum[h] * now;
+        for (int64_t j = 0; j < s.dv; j++)
+            a[j] = a[j] * old + c[j] * now;
+        *m = both;
+    }
 }
 
 /* A range of keys. */
@@ -154,8 +166,10 @@ static void sweep(const tl_kernels *f, const tl_tensor *t, const work *w, int64_
         fetch(f, t, t->src[V], kv_head, span[3 * i0], from, to, w->values);
         for (int64_t i = i0; i < i1; i++) {
             int64_t t0 = span[3 * i + 1] > from ? span[3 * i + 1] : from, t1 = span[3 * i + 2] < to ? span[3 * i + 2] : to;
-            for (int64_t h = 0; t0 < t1 && h < s.group; h++)
-                add_chunk(f, t, w, (i - base) * s.group + h, i, kv_head * s.group + h, from, t0, t1);
+            for (int64_t h = 0; t0 < t1 && h < s.group; h += TL_HEADS) {
+                int n_q = s.group - h < TL_HEADS ? (int)(s.group - h) : TL_HEADS;
+                add_chunk(f, t, w, (i - base) * s.group + h, i, kv_head * s.group + h, n_q, from, t0, t1);
+            }
         }
     }
 }

@@ -10,7 +10,8 @@
 #include "tensor/quant.h"
 #include "tensor/tensor.h"
 
-enum { TL_PANEL = 16 }; /* weight rows a packed panel (pack.h) */
+enum { TL_PANEL = 16 }; /* weight rows a packed panel (pack.c) */
+enum { TL_HEADS = 4 };  /* query heads that an attention kernel takes at once */
 
 /* x [k] -> blocks; k in whole blocks. */
 typedef void (*tl_fn_quantize_x32)(const float *x, int64_t k, tl_x32 *out);
@@ -34,14 +35,18 @@ typedef void (*tl_fn_dot)(float *y, int64_t y_stride, const void *w, size_t w_st
 typedef void (*tl_fn_panel)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
 /* f16 rows of d to f32, rows stride bytes apart -> y [n][d] */
 typedef void (*tl_fn_from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d);
-/* s[t] = (q . k[t]) * scale in 16 lanes; keys [n][d] f32. */
-typedef void (*tl_fn_scores)(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale);
+/* For each of n_q queries (1 .. TL_HEADS), q_stride floats apart: s[t] = (q . k[t]) * scale in 16 lanes, rows of s s_stride floats apart;
+ * keys [n][d] f32. half: the products are exact (q of 13 bits, keys from f16). */
+typedef void (*tl_fn_scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
+                             float scale, bool half);
 /* In place: s[t] -> exp(s[t] - max), 0 where s[t] - max < -64, rounded to x13 if half; gives the sum of them, lane (t0 + t) mod 16, into *sum
  * and the max into *max. Where a score is NaN so is *sum, and nothing else is promised (the result is NaN in any case); nor is the sign of a
  * zero max, which is only ever subtracted. */
 typedef void (*tl_fn_weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
-/* a[j] = sum over t ascending, from +0, of p[t] * values[t][j]; a [dv], values [n][dv] f32. */
-typedef void (*tl_fn_values)(float *a, const float *p, const float *values, int64_t n, int64_t dv);
+/* For each of n_q rows of weights (1 .. TL_HEADS): a[j] = sum over t ascending, from +0, of p[t] * values[t][j]; a [dv], values [n][dv] f32.
+ * half: the products are exact. */
+typedef void (*tl_fn_values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n,
+                             int64_t dv, bool half);
 
 typedef struct tl_kernels {
 #define TL_KERNEL(name, type, entries) type name[entries];

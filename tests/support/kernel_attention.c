@@ -16,6 +16,8 @@ typedef struct attention_args {
     int64_t n, d, t0;
     float scale;
     bool half, has_nan;
+    int heads;
+    int64_t gap; /* floats between rows */
 } attention_args;
 
 /* ---- f16 rows ---- */
@@ -50,23 +52,37 @@ KERNEL_CHECKER(tl_fn_from_f16) {
 
 static void call_scores(kernel_fn fn, const void *args) {
     const attention_args *v = args;
-    ((tl_fn_scores)fn)(v->y, v->a, v->b, v->n, v->d, v->scale);
+    ((tl_fn_scores)fn)(v->y, v->n + v->gap, v->a, v->d + v->gap, v->heads, v->b, v->n, v->d, v->scale, v->half);
+}
+
+/* Products of a value of 13 bits with one from f16 are exact. */
+static void make_exact(float *x, int64_t n, bool to_f16) {
+    for (int64_t i = 0; i < n; i++)
+        x[i] = to_f16 ? tl_f16_to_f32(tl_f32_to_f16(x[i])) : tl_x13(x[i]);
 }
 
 static bool check_keys(kernel_job *j, int64_t n, int64_t d, int fill, int turn) {
-    static float q[MOST_D], keys[MOST_KEYS * MOST_D];
+    static float q[TL_HEADS * (MOST_D + 3)], keys[MOST_KEYS * MOST_D];
     attention_args v = {.n = n, .d = d, .scale = turn % 2 ? 0.125f : 0x1.6a09e6p-4f};
-    kernel_floats(q, d, fill, (uint64_t)turn * 2);
+    v.heads = 1 + turn % TL_HEADS;
+    v.half = turn / TL_HEADS % 2;
+    v.gap = turn % 3;
+    int64_t all = v.heads * (d + v.gap) - v.gap;
+    kernel_floats(q, all, fill, (uint64_t)turn * 2);
     kernel_floats(keys, n * d, turn % 3 ? fill : turn % KERNEL_FILLS, (uint64_t)turn * 2 + 1);
-    for (int64_t i = 0; turn % 11 == 0 && i < d; i++) { /* each product is -0 */
+    for (int64_t i = 0; turn % 11 == 0 && i < all; i++) /* each product is -0 */
         q[i] = -1;
-        for (int64_t t = 0; t < n; t++)
-            keys[t * d + i] = 0;
+    for (int64_t i = 0; turn % 11 == 0 && i < n * d; i++)
+        keys[i] = 0;
+    if (v.half) {
+        make_exact(q, all, false);
+        make_exact(keys, n * d, true);
     }
-    kernel_says(j, "%lld keys of %lld, %s", (long long)n, (long long)d, turn % 11 ? kernel_fill_name(fill) : "products of -0");
-    kernel_arg arg[] = {{.pointer = &v.a, .bytes = (size_t)d * 4, .align = 4, .data = q},
+    kernel_says(j, "%lld keys of %lld, %d queries%s, %s", (long long)n, (long long)d, v.heads, v.half ? " of 13 bits" : "",
+                turn % 11 ? kernel_fill_name(fill) : "products of -0");
+    kernel_arg arg[] = {{.pointer = &v.a, .bytes = (size_t)all * 4, .align = 4, .data = q},
                         {.pointer = &v.b, .bytes = (size_t)(n * d) * 4, .align = 4, .data = keys},
-                        {.pointer = &v.y, .bytes = (size_t)n * 4, .align = 4}};
+                        {.pointer = &v.y, .bytes = (size_t)(v.heads * (n + v.gap) - v.gap) * 4, .align = 4}};
     return kernel_run(j, call_scores, &v, arg, 3);
 }
 
@@ -147,22 +163,31 @@ KERNEL_CHECKER(tl_fn_weights) {
 
 static void call_values(kernel_fn fn, const void *args) {
     const attention_args *v = args;
-    ((tl_fn_values)fn)(v->y, v->a, v->b, v->n, v->d);
+    ((tl_fn_values)fn)(v->y, v->d + v->gap, v->a, v->n + v->gap, v->heads, v->b, v->n, v->d, v->half);
 }
 
 static bool check_sum(kernel_job *j, int64_t n, int64_t d, int fill, int turn) {
-    static float p[MOST_KEYS], values[MOST_KEYS * MOST_D];
+    static float p[TL_HEADS * (MOST_KEYS + 3)], values[MOST_KEYS * MOST_D];
     attention_args v = {.n = n, .d = d};
-    kernel_floats(p, n, fill, (uint64_t)turn * 2);
+    v.heads = 1 + turn % TL_HEADS;
+    v.half = turn / TL_HEADS % 2;
+    v.gap = turn % 3;
+    int64_t all = v.heads * (n + v.gap) - v.gap;
+    kernel_floats(p, all, fill, (uint64_t)turn * 2);
     kernel_floats(values, n * d, turn % 3 ? fill : turn % KERNEL_FILLS, (uint64_t)turn * 2 + 1);
-    for (int64_t i = 0; turn % 11 == 0 && i < n * d; i++) { /* each product is -0 */
-        p[i / d] = 0;
+    for (int64_t i = 0; turn % 11 == 0 && i < all; i++) /* each product is -0 */
+        p[i] = 0;
+    for (int64_t i = 0; turn % 11 == 0 && i < n * d; i++)
         values[i] = -1;
+    if (v.half) {
+        make_exact(p, all, false);
+        make_exact(values, n * d, true);
     }
-    kernel_says(j, "%lld values of %lld, %s", (long long)n, (long long)d, turn % 11 ? kernel_fill_name(fill) : "products of -0");
-    kernel_arg arg[] = {{.pointer = &v.a, .bytes = (size_t)n * 4, .align = 4, .data = p},
+    kernel_says(j, "%lld values of %lld, %d rows of weights%s, %s", (long long)n, (long long)d, v.heads, v.half ? " of 13 bits" : "",
+                turn % 11 ? kernel_fill_name(fill) : "products of -0");
+    kernel_arg arg[] = {{.pointer = &v.a, .bytes = (size_t)all * 4, .align = 4, .data = p},
                         {.pointer = &v.b, .bytes = (size_t)(n * d) * 4, .align = 4, .data = values},
-                        {.pointer = &v.y, .bytes = (size_t)d * 4, .align = 4}};
+                        {.pointer = &v.y, .bytes = (size_t)(v.heads * (d + v.gap) - v.gap) * 4, .align = 4}};
     return kernel_run(j, call_values, &v, arg, 3);
 }
 

@@ -255,9 +255,12 @@ static void def_from_f16(float *y, const void *x, size_t stride, int64_t n, int6
         tl_decode(TL_F16, (const uint8_t *)x + (size_t)r * stride, y + r * d, d, NULL);
 }
 
-static void def_attention_scores(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale) {
-    for (int64_t t = 0; t < n; t++)
-        s[t] = dot_of(q, keys + t * d, d) * scale;
+static void def_attention_scores(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n,
+                                 int64_t d, float scale, bool half) {
+    (void)half; /* exact products: fused or not, the bits are these */
+    for (int h = 0; h < n_q; h++)
+        for (int64_t t = 0; t < n; t++)
+            s[h * s_stride + t] = dot_of(q + h * q_stride, keys + t * d, d) * scale;
 }
 
 static void def_attention_weights(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum) {
@@ -273,12 +276,17 @@ static void def_attention_weights(float *s, int64_t t0, int64_t n, bool half, fl
     *sum = fold(l);
 }
 
-static void def_attention_values(float *a, const float *p, const float *values, int64_t n, int64_t dv) {
-    for (int64_t j = 0; j < dv; j++) {
-        a[j] = 0;
-        for (int64_t t = 0; t < n; t++) {
-            float product = p[t] * values[t * dv + j];
-            a[j] = a[j] + product;
+static void def_attention_values(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n,
+                                 int64_t dv, bool half) {
+    (void)half;
+    for (int h = 0; h < n_q; h++) {
+        for (int64_t j = 0; j < dv; j++) {
+            float sum = 0;
+            for (int64_t t = 0; t < n; t++) {
+                float product = p[h * p_stride + t] * values[t * dv + j];
+                sum = sum + product;
+            }
+            a[h * a_stride + j] = sum;
         }
     }
 }

@@ -137,14 +137,14 @@ KERNEL_TIMER(tl_fn_panel) {
     return gmacs(one, many);
 }
 
-/* ---- attention: heads of 64, and of 128 ---- */
+/* ---- attention: heads of 64, one and TL_HEADS at once ---- */
 
 KERNEL_TIMER(tl_fn_scores) {
     double one, many, macs = (double)KEYS * HEAD * 1e-9;
     (void)entry;
     fill();
-    TIME(one, for (int i = 0; i < 8; i++) fn(y, a, keys, KEYS, HEAD, 0.125f));
-    TIME(many, for (int i = 0; i < 4; i++) fn(y, a, keys, KEYS, 2 * HEAD, 0.125f));
+    TIME(one, for (int i = 0; i < 8; i++) fn(y, KEYS, a, HEAD, 1, keys, KEYS, HEAD, 0.125f, true));
+    TIME(many, for (int i = 0; i < 2; i++) fn(y, KEYS, a, HEAD, TL_HEADS, keys, KEYS, HEAD, 0.125f, true));
     return (kernel_speed){"GMAC/s", 8 * macs / one, 8 * macs / many};
 }
 
@@ -160,7 +160,7 @@ KERNEL_TIMER(tl_fn_values) {
     double one, many, macs = (double)KEYS * HEAD * 1e-9;
     (void)entry;
     fill();
-    TIME(one, for (int i = 0; i < 8; i++) fn(y, a, keys, KEYS, HEAD));
-    TIME(many, for (int i = 0; i < 4; i++) fn(y, a, keys, KEYS, 2 * HEAD));
+    TIME(one, for (int i = 0; i < 8; i++) fn(y, HEAD, a, KEYS, 1, keys, KEYS, HEAD, true));
+    TIME(many, for (int i = 0; i < 2; i++) fn(y, HEAD, a, KEYS, TL_HEADS, keys, KEYS, HEAD, true));
     return (kernel_speed){"GMAC/s", 8 * macs / one, 8 * macs / many};
 }

@@ -30,9 +30,11 @@ void TL_LEVEL_PREFIX(rope)(float *y, const float *x, const float *angles, int64_
 void TL_LEVEL_PREFIX(quantize_x32)(const float *x, int64_t k, tl_x32 *out);
 void TL_LEVEL_PREFIX(quantize_x256)(const float *x, int64_t k, tl_x256 *out);
 void TL_LEVEL_PREFIX(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d);
-void TL_LEVEL_PREFIX(scores)(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale);
+void TL_LEVEL_PREFIX(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d, float scale,
+                      bool half);
 void TL_LEVEL_PREFIX(weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
-void TL_LEVEL_PREFIX(values)(float *a, const float *p, const float *values, int64_t n, int64_t dv);
+void TL_LEVEL_PREFIX(values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n, int64_t dv,
+                      bool half);
 
 #define TL_PANEL_OF(name)                                                                                                                  \
     void TL_LEVEL_PREFIX(panel_##name)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols,          \

@@ -374,14 +374,71 @@ void TL_ISA(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t
     }
 }
 
-void TL_ISA(scores)(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale) {
-    for (int64_t t = 0; t < n; t++)
-        s[t] = dot_lanes(q, keys + t * d, d) * scale;
+/* A sum plus a product, in one rounding where the product is exact. */
+static inline __attribute__((always_inline)) vf plus(bool exact, vf sum, vf a, vf b) {
+    return exact ? v_fused(a, b, sum) : v_add(sum, v_mul(a, b));
+}
+
+/* H queries against every key, which is loaded once for them. H and half are constants wherever this is inlined. */
+static inline __attribute__((always_inline)) void scores_of(int H, bool half, float *s, int64_t s_stride, const float *q, int64_t q_stride,
+                                                            const float *keys, int64_t n, int64_t d, float scale) {
+    int64_t done = d / 16 * 16;
+    for (int64_t t = 0; t < n; t++) {
+        const float *key = keys + t * d;
+        vf sum[TL_HEADS][GROUPS];
+        for (int h = 0; h < H; h++)
+            for (int g = 0; g < GROUPS; g++)
+                sum[h][g] = v_set(0.0f);
+        for (int64_t i = 0; i < done; i += 16)
+            for (int g = 0; g < GROUPS; g++) {
+                vf k = v_load(key + i + g * VL);
+                for (int h = 0; h < H; h++)
+                    sum[h][g] = plus(half, sum[h][g], v_load(q + h * q_stride + i + g * VL), k);
+            }
+        for (int h = 0; h < H; h++) {
+            float lane[16], dot;
+            if (done == d) {
+                dot = v_fold(sum[h]);
+            } else {
+                for (int g = 0; g < GROUPS; g++)
+                    v_store(lane + g * VL, sum[h][g]);
+                for (int64_t i = done; i < d; i++)
+                    lane[i % 16] += q[h * q_stride + i] * key[i];
+                dot = tl_fold16(lane);
+            }
+            s[h * s_stride + t] = dot * scale;
+        }
+    }
+}
+
+#define BY_HEADS(call)                     \
+    switch (n_q + (half ? 4 : 0)) {        \
+    case 1: call(1, false); break;         \
+    case 2: call(2, false); break;         \
+    case 3: call(3, false); break;         \
+    case 4: call(4, false); break;         \
+    case 5: call(1, true); break;          \
+    case 6: call(2, true); break;          \
+    case 7: call(3, true); break;          \
+    default: call(4, true); break;         \
+    }
+
+void TL_ISA(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
+                    float scale, bool half) {
+#define SCORES(H, half) scores_of(H, half, s, s_stride, q, q_stride, keys, n, d, scale)
+    BY_HEADS(SCORES)
+#undef SCORES
 }
 
 void TL_ISA(weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum) {
-    float most = tl_real(TL_INF_BITS | TL_SIGN_BIT), lane[16] = {0};
+    float most = tl_real(TL_INF_BITS | TL_SIGN_BIT), lane[16] = {0}, top[VL];
+    vf tops = v_set(most);
     int64_t t = 0;
+    for (; t + VL <= n; t += VL)
+        tops = v_max(tops, v_load(s + t));
+    v_store(top, tops);
+    for (int k = 0; k < VL; k++)
+        most = tl_maxf(most, top[k]);
     for (; t < n; t++)
         most = tl_maxf(most, s[t]);
     vf l[GROUPS];
@@ -411,33 +468,49 @@ void TL_ISA(weights)(float *s, int64_t t0, int64_t n, bool half, float *max, flo
     *sum = tl_fold16(lane);
 }
 
-void TL_ISA(values)(float *a, const float *p, const float *values, int64_t n, int64_t dv) {
-    int64_t j = 0;
-    for (; j + 4 * VL <= dv; j += 4 * VL) {
-        vf s0 = v_set(0.0f), s1 = s0, s2 = s0, s3 = s0;
-        for (int64_t t = 0; t < n; t++) {
-            const float *v = values + t * dv + j;
-            vf w = v_set(p[t]);
-            s0 = v_add(s0, v_mul(w, v_load(v)));
-            s1 = v_add(s1, v_mul(w, v_load(v + VL)));
-            s2 = v_add(s2, v_mul(w, v_load(v + 2 * VL)));
-            s3 = v_add(s3, v_mul(w, v_load(v + 3 * VL)));
+/* H rows of weights times J vectors of values from column j on; a value is loaded once for all of them. */
+static inline __attribute__((always_inline)) void values_of(int H, int J, bool half, float *a, int64_t a_stride, const float *p,
+                                                            int64_t p_stride, const float *values, int64_t n, int64_t dv, int64_t j) {
+    vf sum[TL_HEADS][4];
+    for (int h = 0; h < H; h++)
+        for (int i = 0; i < J; i++)
+            sum[h][i] = v_set(0.0f);
+    for (int64_t t = 0; t < n; t++) {
+        vf v[4];
+        for (int i = 0; i < J; i++)
+            v[i] = v_load(values + t * dv + j + i * VL);
+        for (int h = 0; h < H; h++) {
+            vf w = v_set(p[h * p_stride + t]);
+            for (int i = 0; i < J; i++)
+                sum[h][i] = plus(half, sum[h][i], w, v[i]);
         }
-        v_store(a + j, s0);
-        v_store(a + j + VL, s1);
-        v_store(a + j + 2 * VL, s2);
-        v_store(a + j + 3 * VL, s3);
     }
-    for (; j + VL <= dv; j += VL) {
-        vf s = v_set(0.0f);
-        for (int64_t t = 0; t < n; t++)
-            s = v_add(s, v_mul(v_set(p[t]), v_load(values + t * dv + j)));
-        v_store(a + j, s);
-    }
-    for (; j < dv; j++) {
-        float s = 0;
-        for (int64_t t = 0; t < n; t++)
-            s += p[t] * values[t * dv + j];
-        a[j] = s;
-    }
+    for (int h = 0; h < H; h++)
+        for (int i = 0; i < J; i++)
+            v_store(a + h * a_stride + j + i * VL, sum[h][i]);
+}
+
+/* J so that the sums of TL_HEADS rows stay in registers: 16 of 32, or 8 of 16. */
+static inline __attribute__((always_inline)) void all_values(int H, bool half, float *a, int64_t a_stride, const float *p, int64_t p_stride,
+                                                             const float *values, int64_t n, int64_t dv) {
+    enum { J = VL == 16 ? 4 : 2 };
+    int64_t j = 0;
+    for (; j + J * VL <= dv; j += J * VL)
+        values_of(H, J, half, a, a_stride, p, p_stride, values, n, dv, j);
+    for (; j + VL <= dv; j += VL)
+        values_of(H, 1, half, a, a_stride, p, p_stride, values, n, dv, j);
+    for (; j < dv; j++)
+        for (int h = 0; h < H; h++) {
+            float s = 0;
+            for (int64_t t = 0; t < n; t++)
+                s += p[h * p_stride + t] * values[t * dv + j];
+            a[h * a_stride + j] = s;
+        }
+}
+
+void TL_ISA(values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n, int64_t dv,
+                    bool half) {
+#define VALUES(H, half) all_values(H, half, a, a_stride, p, p_stride, values, n, dv)
+    BY_HEADS(VALUES)
+#undef VALUES
 }

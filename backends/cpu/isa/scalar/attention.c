@@ -13,9 +13,13 @@ void tl_scalar_from_f16(float *y, const void *x, size_t stride, int64_t n, int64
         }
 }
 
-void tl_scalar_scores(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale) {
-    for (int64_t t = 0; t < n; t++)
-        s[t] = tl_dot_lanes(q, keys + t * d, d) * scale;
+/* The scalar level never fuses, so `half` changes nothing. */
+void tl_scalar_scores(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
+                      float scale, bool half) {
+    (void)half;
+    for (int h = 0; h < n_q; h++)
+        for (int64_t t = 0; t < n; t++)
+            s[h * s_stride + t] = tl_dot_lanes(q + h * q_stride, keys + t * d, d) * scale;
 }
 
 void tl_scalar_weights(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum) {
@@ -33,10 +37,15 @@ void tl_scalar_weights(float *s, int64_t t0, int64_t n, bool half, float *max, f
     *sum = tl_fold16(lane);
 }
 
-void tl_scalar_values(float *a, const float *p, const float *values, int64_t n, int64_t dv) {
-    for (int64_t j = 0; j < dv; j++)
-        a[j] = 0;
-    for (int64_t t = 0; t < n; t++)
+void tl_scalar_values(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n, int64_t dv,
+                      bool half) {
+    (void)half;
+    for (int h = 0; h < n_q; h++) {
+        float *sum = a + h * a_stride;
         for (int64_t j = 0; j < dv; j++)
-            a[j] += p[t] * values[t * dv + j];
+            sum[j] = 0;
+        for (int64_t t = 0; t < n; t++)
+            for (int64_t j = 0; j < dv; j++)
+                sum[j] += p[h * p_stride + t] * values[t * dv + j];
+    }
 }

@@ -71,8 +71,10 @@ TL_SCALAR_PANEL(q6_k)
 #undef TL_SCALAR_PANEL
 
 void tl_scalar_from_f16(float *y, const void *x, size_t stride, int64_t n, int64_t d);
-void tl_scalar_scores(float *s, const float *q, const float *keys, int64_t n, int64_t d, float scale);
+void tl_scalar_scores(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
+                      float scale, bool half);
 void tl_scalar_weights(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
-void tl_scalar_values(float *a, const float *p, const float *values, int64_t n, int64_t dv);
+void tl_scalar_values(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n, int64_t dv,
+                      bool half);
 
 #endif
