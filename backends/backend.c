@@ -90,6 +90,8 @@ static tl_status unknown(const char *spec, tl_error *err) {
 }
 
 tl_status tl_backend_open(tl_backend **out, const char *spec, tl_error *err) {
+    if (!out)
+        return tl_fail(err, TL_ERR_USAGE, "tl_backend_open: no place for the backend given");
     *out = NULL;
     const char *wrong = tl_float_check();
     if (wrong)
@@ -146,11 +148,13 @@ void tl_backend_free(tl_backend *be) {
 }
 
 const char *tl_backend_describe(tl_backend *be) {
+    if (!be)
+        return "";
     return be->ops->describe ? be->ops->describe(be) : be->ops->name;
 }
 
 int tl_backend_threads(tl_backend *be) {
-    return be->ops->threads ? be->ops->threads(be) : 1;
+    return be && be->ops->threads ? be->ops->threads(be) : 1;
 }
 
 /* ---- what can be opened here ---- */

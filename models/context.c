@@ -138,6 +138,8 @@ static tl_status open_context(tl_context **out, tl_model *m, const tl_context_op
 /* ---- the public half ---- */
 
 tl_status tl_context_new(tl_context **c, tl_model *m, const tl_context_options *o, tl_error *err) {
+    if (!c)
+        return tl_fail(err, TL_ERR_USAGE, "context: no place for it given");
     *c = NULL;
     if (!m || !m->complete)
         return tl_fail(err, TL_ERR_USAGE, "context: %s",
@@ -168,6 +170,8 @@ void tl_context_free(tl_context *c) {
 
 tl_status tl_context_forecast(const tl_gguf *g, tl_backend *be, const tl_model_options *mo, const tl_context_options *o,
                               tl_memory_forecast *out, tl_error *err) {
+    if (!out)
+        return tl_fail(err, TL_ERR_USAGE, "forecast: no place for it given");
     *out = (tl_memory_forecast){0, 0, 0, 0, 0};
     if (!g || !be)
         return tl_fail(err, TL_ERR_USAGE, "forecast: a file and a backend are needed");

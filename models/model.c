@@ -82,13 +82,14 @@ static tl_status open_parts(tl_model *m, tl_error *err) {
 
 static tl_status open_model(tl_model **out, const tl_gguf *g, tl_gguf *owned, tl_backend *be, const tl_model_options *o, bool dry,
                             tl_error *err) {
-    *out = NULL;
-    bool usable = g && (be || (o && o->vocab_only));
+    bool usable = out && g && (be || (o && o->vocab_only));
     tl_model *m = usable ? tl_alloc(sizeof *m) : NULL;
+    if (out)
+        *out = NULL;
     if (!m) {
         tl_gguf_free(owned);
         return usable ? tl_fail(err, TL_ERR_MEMORY, "model: out of memory")
-                      : tl_fail(err, TL_ERR_USAGE, "model: a file and a backend are needed");
+                      : tl_fail(err, TL_ERR_USAGE, "model: a place for it, a file and a backend are needed");
     }
     m->gguf = g;
     m->owned = owned;
@@ -120,19 +121,22 @@ tl_status tl_model_feed(tl_model *m, uint64_t offset, const void *bytes, size_t 
 }
 
 tl_status tl_model_load_gguf(tl_model **out, tl_gguf *g, tl_backend *be, const tl_model_options *o, tl_error *err) {
-    tl_model *m;
-    tl_status s = tl_model_begin(&m, g, be, o, err);
+    tl_model *m = NULL;
+    tl_status s = tl_model_begin(out ? &m : NULL, g, be, o, err);
     if (!s && !m->options.vocab_only)
         s = tl_weights_load(m, err);
     if (s) {
         tl_model_free(m);
         m = NULL;
     }
-    *out = m;
+    if (out)
+        *out = m;
     return s;
 }
 
 tl_status tl_model_load(tl_model **out, const char *path, tl_backend *be, const tl_model_options *o, tl_error *err) {
+    if (!out)
+        return tl_fail(err, TL_ERR_USAGE, "tl_model_load: no place for the model given");
     *out = NULL;
     tl_gguf *g;
     tl_status s = tl_gguf_open(&g, path, err);

@@ -6,6 +6,8 @@
 #include "tensor/platform.h"
 
 tl_status tl_session_new(tl_session **s, tl_context *c, tl_error *err) {
+    if (!s)
+        return tl_fail(err, TL_ERR_USAGE, "session: no place for it given");
     *s = NULL;
     if (!c)
         return tl_fail(err, TL_ERR_USAGE, "session: no context given");

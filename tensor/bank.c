@@ -22,6 +22,8 @@ struct tl_bank {
 };
 
 tl_status tl_bank_new(tl_bank **b, tl_backend *be, tl_error *err) {
+    if (!b)
+        return tl_fail(err, TL_ERR_USAGE, "tl_bank_new: no place for the bank given");
     *b = NULL;
     if (!be)
         return tl_fail(err, TL_ERR_USAGE, "tl_bank_new: no backend given");

@@ -31,6 +31,8 @@ bool tl_grow(void **array, int *cap, int n, size_t element) {
 }
 
 tl_status tl_graph_new(tl_graph **g, tl_error *err) {
+    if (!g)
+        return tl_fail(err, TL_ERR_USAGE, "tl_graph_new: no place for the graph given");
     *g = tl_alloc(sizeof **g);
     return *g ? TL_OK : tl_fail(err, TL_ERR_MEMORY, "tl_graph_new: out of memory");
 }
@@ -373,6 +375,8 @@ static tl_status check_sources(tl_graph *g, const tl_op *op, int n_src, tl_tenso
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: the graph is planned already; free its plan or build another graph", op->name);
     if (n_src < op->min_src || n_src > op->max_src || n_src > TL_MAX_SRC)
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: %d operands, wants %d to %d", op->name, n_src, op->min_src, op->max_src);
+    if (!op->infer || (!(op->flags & TL_OP_VIEW) && !op->ref) || (n_src > 0 && !src))
+        return tl_graph_fail(g, TL_ERR_USAGE, "%s: an op needs infer, ref (a view apart) and a list of its operands", op->name);
     for (int i = 0; i < n_src; i++) {
         if (!src[i]) {
             if (i < op->min_src)
@@ -419,7 +423,7 @@ tl_tensor *tl_graph_add(tl_graph *g, const tl_op *op, int n_src, tl_tensor *cons
     t->n_src = n_src;
     for (int i = 0; i < n_src; i++)
         t->src[i] = src[i];
-    if (params_bytes) {
+    if (params && params_bytes) {
         void *copy = tl_graph_alloc(g, params_bytes);
         if (!copy)
             return NULL;

@@ -285,6 +285,8 @@ static tl_status prepare(tl_plan **out, tl_graph *g, tl_backend *be, const tl_pl
 }
 
 tl_status tl_plan_new(tl_plan **out, tl_graph *g, tl_backend *be, const tl_plan_options *options, tl_error *err) {
+    if (!out)
+        return tl_fail(err, TL_ERR_USAGE, "tl_plan_new: no place for the plan given");
     tl_plan *p;
     tl_status s = prepare(&p, g, be, options, err);
     if (!s) {
@@ -301,6 +303,8 @@ tl_status tl_plan_new(tl_plan **out, tl_graph *g, tl_backend *be, const tl_plan_
 }
 
 tl_status tl_plan_forecast(tl_graph *g, tl_backend *be, const tl_plan_options *options, tl_plan_memory *out, tl_error *err) {
+    if (!out)
+        return tl_fail(err, TL_ERR_USAGE, "tl_plan_forecast: no place for the sizes given");
     tl_plan *p;
     tl_status s = prepare(&p, g, be, options, err);
     *out = s ? (tl_plan_memory){0, 0, 0, 0} : p->priv->memory;
@@ -335,7 +339,7 @@ void tl_plan_free(tl_plan *p) {
 }
 
 tl_plan_memory tl_plan_memory_of(const tl_plan *p) {
-    return p->priv->memory;
+    return p ? p->priv->memory : (tl_plan_memory){0, 0, 0, 0};
 }
 
 /* ---- now ---- */

@@ -28,8 +28,10 @@ tl_status tl_plan_print(const tl_plan *p, tl_sink sink, void *ctx) {
 }
 
 int tl_plan_profile(const tl_plan *p, const tl_plan_profile_row **rows) {
+    if (!rows)
+        return 0;
     *rows = NULL;
-    if (!p || !p->options.profile || p->n_steps == 0)
+    if (!p || !p->graph || !p->options.profile || p->n_steps == 0)
         return 0;
     tl_plan_private *q = p->priv;
     if (!q->profile)

@@ -7,14 +7,16 @@
 #include "tensor/platform.h"
 
 int64_t tl_dim(const tl_tensor *t, int axis) {
+    if (!t)
+        return 1;
     if (axis < 0)
         axis += t->rank;
     return axis < 0 || axis >= t->rank ? 1 : t->shape[axis];
 }
 
 int64_t tl_count(const tl_tensor *t) {
-    int64_t n = 1;
-    for (int i = 0; i < t->rank; i++)
+    int64_t n = t ? 1 : 0;
+    for (int i = 0; t && i < t->rank; i++)
         n *= t->shape[i];
     return n;
 }
@@ -25,23 +27,26 @@ static size_t dense_bytes(const tl_tensor *t, int64_t count) {
 }
 
 size_t tl_bytes(const tl_tensor *t) {
+    if (!t)
+        return 0;
     return t->layout ? t->layout->bytes(t) : dense_bytes(t, tl_count(t));
 }
 
 int64_t tl_rows(const tl_tensor *t) {
-    int64_t n = 1;
-    for (int i = 0; i + 1 < t->rank; i++)
+    int64_t n = t ? 1 : 0;
+    for (int i = 0; t && i + 1 < t->rank; i++)
         n *= t->shape[i];
     return n;
 }
 
 bool tl_row_dense(const tl_tensor *t) {
-    return t->rank == 0 || tl_dim(t, -1) <= tl_dtype_get(t->dtype)->block || t->stride[t->rank - 1] == tl_dtype_get(t->dtype)->block_bytes;
+    return !t || t->rank == 0 || tl_dim(t, -1) <= tl_dtype_get(t->dtype)->block ||
+           t->stride[t->rank - 1] == tl_dtype_get(t->dtype)->block_bytes;
 }
 
 bool tl_dense(const tl_tensor *t) {
-    if (!tl_row_dense(t))
-        return false;
+    if (!t || !tl_row_dense(t))
+        return !t;
     int64_t want = (int64_t)dense_bytes(t, tl_dim(t, -1));
     for (int i = t->rank - 2; i >= 0; i--) {
         if (t->shape[i] > 1 && t->stride[i] != want)
@@ -52,8 +57,8 @@ bool tl_dense(const tl_tensor *t) {
 }
 
 void *tl_data(const tl_tensor *t) {
-    const tl_tensor *root = t->base;
-    if (!root->buffer || !root->buffer->data)
+    const tl_tensor *root = t ? t->base : NULL;
+    if (!root || !root->buffer || !root->buffer->data)
         return NULL;
     return (char *)root->buffer->data + root->offset + (t == root ? 0 : t->offset);
 }

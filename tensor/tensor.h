@@ -169,7 +169,8 @@ struct tl_tensor {   /* read the fields, change none */
 
 enum { TL_MARK_INPUT = 1, TL_MARK_OUTPUT = 2, TL_MARK_STATE = 4, TL_MARK_BANK = 8 };
 
-/* Elements along an axis, -1 is the last; 1 for an axis outside the rank. A varying axis gives its maximum. */
+/* What a failed builder returned (NULL) may be asked too: it has no elements, no bytes, no data, and every axis is 1.
+ * Elements along an axis, -1 is the last; 1 for an axis outside the rank. A varying axis gives its maximum. */
 TL_API int64_t tl_dim(const tl_tensor *t, int axis);
 /* Elements, and bytes as stored densely (a packed layout's own size where it has one), at the maximum of a varying axis. */
 TL_API int64_t tl_count(const tl_tensor *t);

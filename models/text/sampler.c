@@ -296,6 +296,8 @@ tl_status tl_sampler_next(tl_sampler *s, const float *logits, int32_t *id, tl_er
 }
 
 void tl_sampler_reset(tl_sampler *s) {
+    if (!s)
+        return;
     memset(s->count, 0, (size_t)s->n_vocab * sizeof *s->count);
     s->n_window = s->oldest = 0;
     sampler_seed(s);

@@ -395,23 +395,23 @@ void tl_tokenizer_free(tl_tokenizer *t) {
 }
 
 int32_t tl_tokenizer_size(const tl_tokenizer *t) {
-    return t->v.n;
+    return t ? t->v.n : 0;
 }
 
 const char *tl_tokenizer_model(const tl_tokenizer *t) {
-    return t->pre == NULL ? "spm" : "bpe";
+    return t == NULL || t->pre == NULL ? "spm" : "bpe";
 }
 
 const char *tl_tokenizer_pre(const tl_tokenizer *t) {
-    return t->pre == NULL ? "default" : t->pre->name;
+    return t == NULL || t->pre == NULL ? "default" : t->pre->name;
 }
 
 tl_special_ids tl_tokenizer_special(const tl_tokenizer *t) {
-    return t->special;
+    return t != NULL ? t->special : (tl_special_ids){.bos = -1, .eos = -1, .eot = -1, .unk = -1, .sep = -1, .pad = -1, .nl = -1};
 }
 
 static bool tok_has(const tl_tokenizer *t, int32_t id) {
-    return id >= 0 && id < t->v.n;
+    return t != NULL && id >= 0 && id < t->v.n;
 }
 
 tl_gguf_string tl_tokenizer_piece(const tl_tokenizer *t, int32_t id, bool special) {
@@ -433,7 +433,7 @@ bool tl_tokenizer_is_end(const tl_tokenizer *t, int32_t id) {
 }
 
 int32_t tl_tokenizer_find(const tl_tokenizer *t, const char *text, size_t n) {
-    return text != NULL ? tl_vocab_find(&t->v, text, n) : -1;
+    return t != NULL && text != NULL ? tl_vocab_find(&t->v, text, n) : -1;
 }
 
 /* ---- encoding ---------------------------------------------------------------------------------------------------------- */

@@ -27,7 +27,8 @@ INL const float *column(const void *x, size_t stride, int c) {
 }
 
 /* R weight rows times C rows of x. t, R and C are constants wherever this is inlined. */
-INL void tile(tl_dtype t, int R, int C, float *y, int64_t y_stride, const char *w, size_t w_stride, const void *x, size_t x_stride, int64_t k) {
+INL void tile(tl_dtype t, int R, int C, float *y, int64_t y_stride, const char *w, size_t w_stride, const void *x, size_t x_stride,
+              int64_t k) {
     int64_t done = k / 16 * 16;
     vf s[TILE_ROWS][TILE_COLUMNS][GROUPS];
     for (int r = 0; r < R; r++)
@@ -61,7 +62,8 @@ INL void tile(tl_dtype t, int R, int C, float *y, int64_t y_stride, const char *
 }
 
 /* C rows of x against all weight rows. */
-INL void columns(tl_dtype t, int C, float *y, int64_t y_stride, const char *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, int64_t k) {
+INL void columns(tl_dtype t, int C, float *y, int64_t y_stride, const char *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
+                 int64_t k) {
     int r = 0;
     for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS)
         tile(t, TILE_ROWS, C, y + r, y_stride, w + (size_t)r * w_stride, w_stride, x, x_stride, k);
