@@ -138,8 +138,10 @@ tl_status tl_write(tl_tensor *t, const void *data, size_t bytes, tl_error *err) 
         return TL_OK;
     if (!data)
         return tl_fail(err, TL_ERR_USAGE, "tl_write: no data given for %s", tl_describe(t, text, sizeof text));
-    if (b->backend && b->backend->ops->write)
-        return b->backend->ops->write(b->backend, b, buffer_offset(t), data, bytes);
+    if (b->backend && b->backend->ops->write) {
+        s = b->backend->ops->write(b->backend, b, buffer_offset(t), data, bytes);
+        return s ? tl_fail(err, s, "tl_write: the backend could not write %s", tl_describe(t, text, sizeof text)) : TL_OK;
+    }
     memcpy((char *)b->data + buffer_offset(t), data, bytes);
     return TL_OK;
 }

@@ -312,7 +312,8 @@ typedef struct tl_plan_options {
     bool no_reuse; /* every node keeps memory of its own */
     bool no_fuse;  /* one step a node */
     bool profile;  /* time each step: tl_plan_profile */
-    /* Called on the running thread after each node has its value, in order, with the rows that are valid now; implies no_fuse. */
+    /* Called on the running thread after each node has its value, in order, with the rows that are valid now; implies no_fuse. The
+     * backend is busy meanwhile: a run of any plan on it from in here would wait forever. */
     void (*probe)(void *ctx, const tl_plan *p, const tl_tensor *node);
     void *probe_ctx;
 } tl_plan_options;
@@ -385,7 +386,8 @@ struct tl_plan {
     struct tl_plan_private *priv; /* the planner's own */
 };
 
-/* Asks for scratch of the plan's own that lives from time first to last; returns a handle, or -1 when out of memory. Only during compile. */
+/* Asks for scratch of the plan's own that lives from time first to last; returns a handle, or -1 when out of memory. Only during
+ * compile. */
 TL_API int tl_plan_scratch(tl_plan *p, size_t bytes, int first, int last);
 /* The address behind a handle, 64-byte aligned; only after layout. */
 TL_API void *tl_plan_address(const tl_plan *p, int handle);

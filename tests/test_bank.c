@@ -238,6 +238,40 @@ START_TEST(any_allocation_may_fail_while_a_bank_is_filled) {
 }
 END_TEST
 
+/* A backend whose memory the host cannot reach, and that fails to transfer. */
+static tl_status out_of_reach(tl_backend *be, size_t bytes, tl_buffer *out) {
+    *out = (tl_buffer){.bytes = bytes, .backend = be};
+    return TL_OK;
+}
+
+static void forget(tl_backend *be, tl_buffer *b) {
+    (void)be;
+    *b = (tl_buffer){.data = NULL};
+}
+
+static tl_status fail_to_write(tl_backend *be, tl_buffer *b, size_t offset, const void *data, size_t bytes) {
+    (void)be;
+    (void)b;
+    (void)offset;
+    (void)data;
+    (void)bytes;
+    return TL_ERR_IO;
+}
+
+START_TEST(a_write_that_the_backend_fails_says_so) {
+    static const tl_backend_ops ops = {.name = "far", .alloc = out_of_reach, .free = forget, .write = fail_to_write};
+    tl_backend far = {.ops = &ops};
+    tl_bank *bank;
+    tl_tensor *t;
+    tl_error err = {0};
+    ck_assert_int_eq(tl_bank_new(&bank, &far, &err), TL_OK);
+    ck_assert_int_eq(tl_bank_add(bank, "w", TL_F32, 2, two_by_four, NULL, &t, &err), TL_OK);
+    ck_assert_int_eq(tl_write(t, (float[8]){0}, sizeof(float[8]), &err), TL_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "'w'"));
+    tl_bank_free(bank);
+}
+END_TEST
+
 static Suite *bank_suite(void) {
     Suite *s = suite_create("bank");
     TCase *c = tcase_create("bank");
@@ -251,6 +285,7 @@ static Suite *bank_suite(void) {
     tcase_add_test(c, a_writable_wrapped_tensor_is_a_state);
     tcase_add_test(c, what_one_graph_writes_the_next_graph_reads);
     tcase_add_test(c, a_layout_says_how_much_memory_a_tensor_takes);
+    tcase_add_test(c, a_write_that_the_backend_fails_says_so);
     tcase_add_loop_test(c, any_allocation_may_fail_while_a_bank_is_filled, 0, 2);
     suite_add_tcase(s, c);
     return s;

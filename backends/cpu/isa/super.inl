@@ -175,7 +175,8 @@ INL void fill_strip(tl_dtype t, strip *w, const uint8_t *block, int half) {
         run_of(t, p, r, w->u[r]);
 }
 
-INL void block_strip(tl_dtype t, int C, float *y, int64_t y_stride, const uint8_t *block, int half, const strip *w, const tl_x256 *const *x) {
+INL void block_strip(tl_dtype t, int C, float *y, int64_t y_stride, const uint8_t *block, int half, const strip *w,
+                     const tl_x256 *const *x) {
     sums sum[COLUMNS_K];
     int runs = is_wide(t) ? 4 : 2;
     for (int c = 0; c < C; c++) {

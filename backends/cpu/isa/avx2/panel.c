@@ -1,5 +1,5 @@
-/* panel.c: packed panels (backends/cpu/pack.c) times quantised rows with AVX2. A vector holds 4 values of 8 rows, so a panel has two halves;
- * maddubs adds pairs in 16 bits: 15 * 127 * 2 for nibbles (eight such fit), |-128| * 127 * 2 = 32,512 for bytes (one fits), where
+/* panel.c: packed panels (backends/cpu/pack.c) times quantised rows with AVX2. A vector holds 4 values of 8 rows, so a panel has two
+ * halves; maddubs adds pairs in 16 bits: 15 * 127 * 2 for nibbles (eight such fit), |-128| * 127 * 2 = 32,512 for bytes (one fits), where
  * the sign of the weight goes to x, which is never -128. The float step follows quant.h operation by operation; m * bsum has 11 + 12
  * bits, is exact, and may be fused. */
 #include "backends/cpu/isa/avx2/avx2.h"

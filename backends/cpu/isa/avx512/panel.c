@@ -1,6 +1,7 @@
 /* panel.c: packed panels (backends/cpu/pack.c) times quantised rows with AVX-512 VNNI. A vector holds 4 values of all 16 rows. dpbusd wants
  * its first operand unsigned: nibbles are; bytes are moved by +128, and the accumulator starts at -128 * bsum (Q4_0: at -8 * bsum, Q5_0:
- * at -16 * bsum), all exact. The float step follows quant.h operation by operation; m * bsum has 11 + 12 bits, is exact, and may be fused. */
+ * at -16 * bsum), all exact. The float step follows quant.h operation by operation; m * bsum has 11 + 12 bits, is exact, and may be
+ * fused. */
 #include "backends/cpu/isa/avx512/avx512.h"
 
 #ifdef TL_HAVE_LEVEL
