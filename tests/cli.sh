@@ -95,7 +95,8 @@ for bad in -1 nan inf 1e999 1x '' 0,8 -0.5; do
     refused 2 "--temp: '$bad' is not a number from 0 to" run -m x -p x --temp "$bad"
 done
 refused 2 "-c: '-1' is not" run -m x -p x -c -1
-refused 2 "-t: '0' is not a whole number from 1 to 1024" run -m x -p x -t 0
+refused 2 "-t: '0' is not a whole number from 1 to 256" run -m x -p x -t 0
+refused 2 "-t: '1000' is not a whole number from 1 to 256" run -m x -p x -t 1000
 refused 2 "-b: '0' is not" run -m x -p x -b 0
 refused 2 "-ub: '-4' is not" run -m x -p x -ub -4
 refused 2 "--top-p: '1.01' is not a number from 0 to 1" run -m x -p x --top-p 1.01

@@ -45,7 +45,7 @@ static int read_lists(const Settings *s, Lists *l) {
     if ((code = read_list(s, "-p", s->list_prompt, only_pairs ? "0" : "512", 0, most, &l->prompt)) ||
         (code = read_list(s, "-n", s->list_gen, only_pairs ? "0" : "128", 0, most, &l->gen)) ||
         (code = read_list(s, "-d", s->list_depth, "0", 0, most, &l->depth)) ||
-        (code = read_list(s, "-t", s->list_threads, "0", s->list_threads ? 1 : 0, 1024, &l->threads)) ||
+        (code = read_list(s, "-t", s->list_threads, "0", s->list_threads ? 1 : 0, 256, &l->threads)) ||
         (code = read_list(s, "-b", s->list_batch, "2048", 1, 65536, &l->batch)) ||
         (code = read_list(s, "-ub", s->list_ubatch, "512", 1, 65536, &l->ubatch)))
         return code;

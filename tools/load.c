@@ -38,7 +38,7 @@ int backend_open(tl_backend **be, const char *spec, int64_t threads) {
     int64_t hint;
     const char *omp = getenv("OMP_NUM_THREADS");
     spec = spec ? spec : "";
-    if (threads == 0 && omp && parse_int(omp, 1, 1024, &hint))
+    if (threads == 0 && omp && parse_int(omp, 1, 256, &hint))
         threads = hint;
     if (threads > 0 && !strstr(spec, "threads=")) {
         snprintf(with_threads, sizeof with_threads, "%s%cthreads=%lld", *spec ? spec : "cpu", strchr(spec, ':') ? ',' : ':',
