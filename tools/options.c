@@ -29,7 +29,7 @@ static const Option table[] = {
     {GENERATE, "-tb --threads-batch", "N", OPTION_INT, F(batch_threads), 1, 256,
      .help = "accepted; prompts are computed by as many threads as answers"},
     {SIZED, "-c --ctx-size", "N", OPTION_INT, F(n_ctx), 0, 1073741824, .env = "LLAMA_ARG_CTX_SIZE",
-     .help = "tokens that the context holds; 0: as the model was trained, less where memory is short"},
+     .help = "tokens that the context holds, rounded up to a multiple of 64; 0: as the model was trained, less where memory is short"},
     {SIZED | CMD_VERIFY, "-b --batch-size", "N", OPTION_INT, F(n_batch), 1, 65536, .env = "LLAMA_ARG_BATCH",
      .help = "most tokens a step (2048)"},
     {SIZED | CMD_VERIFY, "-ub --ubatch-size", "N", OPTION_INT, F(n_ubatch), 1, 65536, .env = "LLAMA_ARG_UBATCH",
