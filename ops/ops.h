@@ -180,13 +180,15 @@ typedef struct tl_slice_params {
     int axis;
     int64_t start, length, step;
 } tl_slice_params;
-/* freq_section: freq [pairs], then section [pairs] */
+/* freq_section: freq [pairs], then section [pairs]. C++ has no such arrays. */
+#ifndef __cplusplus
 typedef struct tl_rope_angles_params {
     int pairs;
     double magnitude;
     bool sectioned;
     double freq_section[];
 } tl_rope_angles_params;
+#endif
 typedef struct tl_rope_params {
     tl_rope_mode mode;
 } tl_rope_params;

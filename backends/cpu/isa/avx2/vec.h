@@ -1,5 +1,5 @@
-/* vec.h: the vector words of the avx2 level: 8 lanes. rows.inl and attention.inl are written against these names; what each one does is
- * listed in backends/cpu/isa/rows.inl. Only static inline. */
+/* vec.h: the vector words of the avx2 level: 8 lanes. rows.inl, dot.inl and super.inl are written against these names; what each one
+ * does is listed in backends/cpu/isa/rows.inl. Only static inline. */
 #ifndef TALLY_VEC_AVX2_H
 #define TALLY_VEC_AVX2_H
 
