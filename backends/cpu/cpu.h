@@ -16,6 +16,8 @@ typedef struct tl_cpu {
     bool pack;      /* weights are wanted packed */
     const tl_level *level;
     tl_kernels kernels;
+    tl_kernel_names names;
+    char attention[2][TL_KERNEL_NAME]; /* of the steps that attention.c runs, with keys of f32 and of f16 */
     char text[96];
 } tl_cpu;
 
@@ -57,6 +59,8 @@ typedef struct cpu_program {
 
 extern const cpu_driver tl_cpu_driver_reference, tl_cpu_driver_rows, tl_cpu_driver_prep, tl_cpu_driver_linear, tl_cpu_driver_attention;
 
+/* cpu.c: the name of a slot's kernel (entry: of a slot with one a type); the level's own name where there is no such slot. */
+const char *tl_cpu_kernel_name(const tl_cpu *cpu, const char *slot, int entry);
 /* lower.c */
 tl_status tl_cpu_compile(tl_backend *be, tl_plan *p, tl_error *err);
 void tl_cpu_drop(tl_backend *be, tl_plan *p);

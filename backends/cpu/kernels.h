@@ -69,9 +69,19 @@ const char *tl_cpu_lacks_avx512(void);
 #include "backends/cpu/levels.def"
 #undef TL_LEVEL
 
+/* Names of kernels, entry for entry as in tl_kernels: "avx2_panel_q4_0": the level that provides it (which may be one below), the slot, and
+ * where there is one entry a type, the type. Empty where there is no kernel. */
+enum { TL_KERNEL_NAME = 40 };
+typedef struct tl_kernel_names {
+#define TL_KERNEL(name, type, entries) char name[entries][TL_KERNEL_NAME];
+#include "backends/cpu/kernels.def"
+#undef TL_KERNEL
+} tl_kernel_names;
+
 /* The level by name or, NULL, the best that this CPU has; NULL where unknown. */
 const tl_level *tl_level_find(const char *name);
 /* All slots of a level, inherited ones filled in. */
 void tl_level_flatten(const tl_level *l, tl_kernels *out);
+void tl_level_names(const tl_level *l, tl_kernel_names *out);
 
 #endif

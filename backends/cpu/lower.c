@@ -179,7 +179,7 @@ static tl_status add_prep(lowering *l, const tl_tensor *x, cpu_prep kind, int ha
         if (l->prog->steps[i].driver == &tl_cpu_driver_prep && l->prog->steps[i].buffer == handle)
             return TL_OK;
     cpu_step s = {.driver = &tl_cpu_driver_prep,
-                  .kernel = names[kind],
+                  .kernel = tl_cpu_kernel_name(l->cpu, names[kind], 0),
                   .node = x,
                   .prep = kind,
                   .buffer = handle,
@@ -201,7 +201,7 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
             return s;
     }
     cpu_step s = {.driver = &tl_cpu_driver_linear,
-                  .kernel = w->layout ? w->layout->name : "dot",
+                  .kernel = tl_cpu_kernel_name(l->cpu, w->layout ? "panel" : "dot", w->dtype),
                   .node = node,
                   .linear = lin,
                   .residual = residual,
@@ -224,11 +224,11 @@ static tl_status add_node(lowering *l, int time) {
     size_t scratch = t->op->scratch ? t->op->scratch(t) : 0;
     if (!l->cpu->reference && is_op(t, TL_OP_ATTENTION) && tl_cpu_attention_fits(t)) {
         s.driver = &tl_cpu_driver_attention;
-        s.kernel = l->cpu->level->name;
+        s.kernel = l->cpu->attention[t->src[1]->dtype == TL_F16];
         scratch = tl_cpu_attention_scratch(t);
     } else if (!l->cpu->reference && tl_cpu_rows_fit(t)) {
         s.driver = &tl_cpu_driver_rows;
-        s.kernel = l->cpu->level->name;
+        s.kernel = tl_cpu_kernel_name(l->cpu, t->op->name, 0);
     }
     tl_cost c = cost_at_most(t);
     return add_step(l, &s, t->op->name, most_tiles(l, &s), &c, scratch);
