@@ -361,6 +361,32 @@ START_TEST(steps_are_named_after_their_kernels) {
 }
 END_TEST
 
+/* ---- what the machine can do ---- */
+
+START_TEST(peaks_are_measured_where_a_backend_can) {
+    static const char *const specs[] = {"cpu:threads=2", "ref:threads=1"};
+    rig r = rig_open(specs[_i]);
+    tl_peaks p;
+    MUST(&r, tl_backend_peaks(r.be, &p, &r.err));
+    const double figures[] = {p.read, p.triad, p.apart, p.exact, p.int8};
+    for (int i = 0; i < 5; i++)
+        ck_assert_msg(figures[i] > 0 && figures[i] < 1e18, "figure %d is %g", i, figures[i]);
+    tl_backend_ops without = *r.be->ops;
+    const tl_backend_ops *with = r.be->ops;
+    without.peaks = NULL;
+    r.be->ops = &without;
+    REFUSED(&r, tl_backend_peaks(r.be, &p, &r.err), TL_ERR_UNSUPPORTED, "cannot measure");
+    ck_assert(p.read == 0 && p.int8 == 0);
+    r.be->ops = with;
+    REFUSED(&r, tl_backend_peaks(NULL, &p, &r.err), TL_ERR_USAGE, "backend");
+    REFUSED(&r, tl_backend_peaks(r.be, NULL, &r.err), TL_ERR_USAGE, "place");
+    tl_alloc_fail_at(0, false);
+    REFUSED(&r, tl_backend_peaks(r.be, &p, &r.err), TL_ERR_MEMORY, "out of memory");
+    tl_alloc_fail_at(-1, false);
+    rig_close(&r);
+}
+END_TEST
+
 /* ---- shapes too large to run ---- */
 
 START_TEST(large_shapes_are_forecast_or_refused) {
@@ -456,6 +482,7 @@ static Suite *cpu_suite(void) {
     tcase_add_test(t, an_op_that_bears_anothers_number_keeps_its_own_meaning);
     tcase_add_loop_test(t, an_op_without_cost_is_cut_among_threads, 0, 2);
     tcase_add_test(t, steps_are_named_after_their_kernels);
+    tcase_add_loop_test(t, peaks_are_measured_where_a_backend_can, 0, 2);
     tcase_add_test(t, large_shapes_are_forecast_or_refused);
     tcase_add_test(t, options_are_checked_and_named);
     tcase_add_test(t, tiles_cover_all_rows_whatever_they_cost);

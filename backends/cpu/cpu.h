@@ -91,6 +91,8 @@ void tl_cpu_free(tl_backend *be, tl_buffer *b);
 void tl_cpu_parallel(tl_backend *be, void (*fn)(void *arg, int64_t tile), void *arg, int64_t tiles);
 const char *tl_cpu_describe(tl_backend *be);
 int tl_cpu_threads(tl_backend *be);
+/* peaks.c */
+tl_status tl_cpu_peaks(tl_backend *be, tl_peaks *out, tl_error *err);
 
 /* Rows a tile, 1 .. rows, so that `rows` rows of `work` operations each make tiles worth waking a thread for. */
 int64_t tl_cpu_tile_rows(const tl_cpu *cpu, int64_t rows, double work);

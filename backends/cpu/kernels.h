@@ -48,6 +48,18 @@ typedef void (*tl_fn_weights)(float *s, int64_t t0, int64_t n, bool half, float 
 typedef void (*tl_fn_values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n,
                              int64_t dv, bool half);
 
+/* Loops that find what a level can do at most (peaks.c), with definitions like those of any kernel.
+ * n times l = l * a + b for each of lanes [TL_PEAK_LANES]. peak_apart rounds twice; for peak_exact a is a power of two and no product is
+ * denormal, so that it is exact and may be fused. */
+enum { TL_PEAK_LANES = 192, TL_PEAK_BLOCK = 64 };
+typedef void (*tl_fn_peak)(float *lanes, float a, float b, int64_t n);
+/* sums[j] += u[4 j + i] * x[4 t + i] for i < 4, t < n; sums [TL_PEAK_LANES], u of 0 .. 15, x not -128, n in whole eights */
+typedef void (*tl_fn_peak_int8)(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n);
+/* lanes[i % TL_PEAK_BLOCK] += x[i], i ascending; n in whole blocks */
+typedef void (*tl_fn_peak_read)(float *lanes, const float *x, int64_t n);
+/* y[i] = a[i] + factor * b[i]; n in whole blocks */
+typedef void (*tl_fn_peak_triad)(float *y, const float *a, const float *b, float factor, int64_t n);
+
 typedef struct tl_kernels {
 #define TL_KERNEL(name, type, entries) type name[entries];
 #include "backends/cpu/kernels.def"

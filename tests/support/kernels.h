@@ -82,6 +82,10 @@ KERNEL_CHECKER(tl_fn_from_f16);
 KERNEL_CHECKER(tl_fn_scores);
 KERNEL_CHECKER(tl_fn_weights);
 KERNEL_CHECKER(tl_fn_values);
+KERNEL_CHECKER(tl_fn_peak);
+KERNEL_CHECKER(tl_fn_peak_int8);
+KERNEL_CHECKER(tl_fn_peak_read);
+KERNEL_CHECKER(tl_fn_peak_triad);
 
 #define KERNEL_TIMER(type) kernel_speed time_##type(tl_dtype entry, type fn)
 KERNEL_TIMER(tl_fn_quantize_x32);
@@ -100,5 +104,9 @@ KERNEL_TIMER(tl_fn_from_f16);
 KERNEL_TIMER(tl_fn_scores);
 KERNEL_TIMER(tl_fn_weights);
 KERNEL_TIMER(tl_fn_values);
+KERNEL_TIMER(tl_fn_peak);
+KERNEL_TIMER(tl_fn_peak_int8);
+KERNEL_TIMER(tl_fn_peak_read);
+KERNEL_TIMER(tl_fn_peak_triad);
 
 #endif

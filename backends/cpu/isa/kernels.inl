@@ -1,4 +1,4 @@
-/* kernels.inl: prototypes of a SIMD level's kernels, from TL_LEVEL_PREFIX: those of rows.inl and dot.inl, and the panels. */
+/* kernels.inl: prototypes of a SIMD level's kernels, from TL_LEVEL_PREFIX: those of rows.inl, dot.inl and peaks.inl, and the panels. */
 #define TL_UNARY(name) void TL_LEVEL_PREFIX(name)(float *y, const float *x, int64_t n);
 TL_UNARY(round_x13)
 TL_UNARY(neg)
@@ -58,3 +58,9 @@ TL_DOT_OF(f32)
 TL_DOT_OF(f16)
 TL_DOT_OF(bf16)
 #undef TL_DOT_OF
+
+void TL_LEVEL_PREFIX(peak_apart)(float *lanes, float a, float b, int64_t n);
+void TL_LEVEL_PREFIX(peak_exact)(float *lanes, float a, float b, int64_t n);
+void TL_LEVEL_PREFIX(peak_int8)(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n);
+void TL_LEVEL_PREFIX(peak_read)(float *lanes, const float *x, int64_t n);
+void TL_LEVEL_PREFIX(peak_triad)(float *y, const float *a, const float *b, float factor, int64_t n);

@@ -42,6 +42,11 @@ static const tl_kernels kernels = {
     .attention_scores = {tl_avx2_scores},
     .attention_weights = {tl_avx2_weights},
     .attention_values = {tl_avx2_values},
+    .peak_apart = {tl_avx2_peak_apart},
+    .peak_exact = {tl_avx2_peak_exact},
+    .peak_int8 = {tl_avx2_peak_int8},
+    .peak_read = {tl_avx2_peak_read},
+    .peak_triad = {tl_avx2_peak_triad},
 };
 #define KERNELS &kernels
 #else

@@ -58,6 +58,11 @@ static const tl_kernels kernels = {
     .attention_scores = {tl_scalar_scores},
     .attention_weights = {tl_scalar_weights},
     .attention_values = {tl_scalar_values},
+    .peak_apart = {tl_scalar_peak},
+    .peak_exact = {tl_scalar_peak},
+    .peak_int8 = {tl_scalar_peak_int8},
+    .peak_read = {tl_scalar_peak_read},
+    .peak_triad = {tl_scalar_peak_triad},
 };
 
 const tl_level tl_level_scalar = {"scalar", NULL, NULL, &kernels};

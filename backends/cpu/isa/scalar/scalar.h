@@ -77,4 +77,9 @@ void tl_scalar_weights(float *s, int64_t t0, int64_t n, bool half, float *max, f
 void tl_scalar_values(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n, int64_t dv,
                       bool half);
 
+void tl_scalar_peak(float *lanes, float a, float b, int64_t n);
+void tl_scalar_peak_int8(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n);
+void tl_scalar_peak_read(float *lanes, const float *x, int64_t n);
+void tl_scalar_peak_triad(float *y, const float *a, const float *b, float factor, int64_t n);
+
 #endif
