@@ -123,6 +123,14 @@ refused 2 "keys and values have one type" bench -m x -ctk f32,f16 -ctv f32
 refused 2 "--backend: 'ref,,cpu' is not a list" bench -m x --backend ref,,cpu
 refused 2 "--delay: '-1' is not a number from 0" bench -m x --delay -1
 refused 3 "cannot open '$work/none.gguf'" bench -m "$work/none.gguf" -o json
+refused 2 "--op: 'linaer' is not an op that moves data; is it linear?" bench --op linaer
+refused 2 "--op: 'reshape' is not an op that moves data" bench --ops --op reshape
+refused 2 "--ops takes the shapes of one model; 2 are given" bench --ops a.gguf b.gguf
+refused 3 "cannot open '$work/none.gguf'" bench --ops -m "$work/none.gguf"
+call bench --op rope_angles -r 1
+[ "$code" -eq 0 ] && grep -q '^shapes of TinyLlama 1.1B$' "$out" && grep -q '^| rope_angles .* 512 .* level scalar .*| compute *|$' "$out" &&
+    grep -q '^cpu, level scalar, .*: peaks: memory read [0-9.]* GB/s' "$err"
+verdict "bench --ops without a model: typical shapes, and the peaks on stderr" $?
 refused 2 "-r: '0' is not" bench -m x -r 0
 refused 2 "nothing to measure" bench -m x -p 0 -n 0
 refused 2 "--profile: 'xml' is not one of: json" run -m x -p x --profile=xml
@@ -305,6 +313,32 @@ assert d.execute("select n_prompt, n_gen, avg_ts > 0 from llama_bench").fetchall
     call bench "$model" -p 4 -n 0 -r 1 -o csv -oe jsonl
     [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 2 ] && [ "$(wc -l <"$err")" -eq 1 ] && parses "$err"
     verdict "bench -oe: a second format on stderr" $?
+    json "bench --ops" bench --ops -m "$model" -p 9 -d 40,3 -ctk f16,f32 -r 2 -o json
+    grep -o '^TL_OP([A-Z0-9_]*, [a-z0-9_]*, .*' ops/ops.def | grep -v TL_OP_VIEW | sed 's/^[^,]*, //; s/,.*//' >"$work/ops"
+    "$llama" --list-devices | sed -n 's/^cpu:isa=\([a-z0-9_]*\)$/\1/p' >"$work/levels"
+    python3 - "$out" "$work/ops" "$work/levels" <<'PYTHON'
+import json, sys
+rows = json.load(open(sys.argv[1]))
+ops, levels = (open(f).read().split() for f in sys.argv[2:])
+assert len(ops) > 40 and "scalar" in levels
+for level in levels:
+    got = {(r["op"], r["n_rows"]) for r in rows if r["backends"] == "cpu, level " + level}
+    want = {(o, n) for o in ops if o != "unpack" for n in (9, 1)}  # unpack: only where weights are packed
+    assert {g for g in got if g[0] != "unpack"} == want, want ^ got
+    keys = {(r["type"], r["n_depth"], r["n_rows"]) for r in rows if r["op"] == "attention" and r["backends"].endswith(level)}
+    assert keys == {(t, d, n) for t in ("f16", "f32") for d in (40, 3) for n in (9, 1)}, keys
+    assert {r["kernel"] for r in rows if r["op"] == "linear" and r["backends"].endswith(level)} != {"reference"}
+for r in rows:
+    assert r["bytes"] > 0 and r["gb_s"] > 0 and r["avg_ns"] > 0 and 1 <= len(r["samples_ns"]) <= 2, r
+    assert r["bound"] in ("memory", "compute") and r["of_peak"] > 0 and r["kernel"] and r["shape"], r
+    assert min(r["peak_" + p] for p in ("read_gb_s", "triad_gb_s", "f32_gop_s", "exact_gop_s", "int8_gop_s")) > 0, r
+PYTHON
+    verdict "bench --ops: every op on every level, for a prompt and for one token" $?
+    call bench --op linear,rope --op embed "$model" -p 0 -r 1 --backend scalar -o csv -oe jsonl -q
+    [ "$code" -eq 0 ] && head -n 1 "$out" | grep -q '^build_commit,cpu_info,backends,n_threads,model_type,op,kernel,' &&
+        [ "$(wc -l <"$out")" -eq $(($(wc -l <"$err") + 1)) ] && tail -n 1 "$err" | python3 -m json.tool >/dev/null &&
+        [ "$(sed 1d "$out" | cut -d '"' -f 12 | uniq | tr '\n' ' ')" = "rope linear embed " ]
+    verdict "bench --op: the ops named, in two formats" $?
     json "bench --no-warmup" bench -m "$model" -p 8 -n 0 -r 1 --no-warmup --json
     call bench -m "$model" -p 4-8+4,1 -n 0 -r 1 -o jsonl
     [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 3 ] && sed -n 3p "$out" | python3 -m json.tool >/dev/null
@@ -429,6 +463,7 @@ interrupted "run" run -m "$model" -p Once --ignore-eos -c 400000 --backend ref
 grep -q '^generation ' "$err"
 verdict "Ctrl-C in run: the timings still come" $?
 interrupted "a chat's only answer" chat -m "$model" --chat-template chatml -st -p Hello --ignore-eos -c 400000 --backend ref
+interrupted "bench --ops" bench --op add,linear --backend ref
 interrupted "bench" bench -m "$model" -p 4096 -n 4096 -r 1000 --no-warmup --backend ref
 
 # A terminal of its own for the tool: Python's pty.

@@ -201,6 +201,8 @@ int command_bench(int argc, char **argv) {
         s.format = s.json ? "json" : "md";
     if ((code = bench_read_lists(&s, &lists)))
         return code;
+    if (s.ops || lists.ops.n)
+        return bench_ops(&s, &lists);
     if (s.models.n == 0 && (code = model_path(&s, &path)))
         return code;
     if (!any_test(&lists))

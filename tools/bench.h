@@ -38,7 +38,7 @@ typedef struct Lists {
     IntList prompt, gen, depth, threads, batch, ubatch;
     PairList pairs;
     TypeList types, types_v;
-    SpecList backends; /* empty: not given */
+    SpecList backends, ops; /* empty: not given */
 } Lists;
 /* All lists of the settings, with the defaults where one is not given. Returns 0 or an exit code after a message. */
 int bench_read_lists(const Settings *s, Lists *l);
@@ -96,5 +96,9 @@ void bench_print(BenchPrinter *p, const Engine *e, const Settings *s, const Benc
 void bench_print_end(BenchPrinter *p);
 /* "cpu, level scalar" of "cpu, level scalar, 2 threads": threads are a column of their own. */
 const char *bench_backend_name(tl_backend *be, char *text, size_t n);
+
+/* ---- single ops (bench_ops.c) ---- */
+
+int bench_ops(const Settings *s, const Lists *l);
 
 #endif

@@ -161,7 +161,8 @@ int bench_read_lists(const Settings *s, Lists *l) {
         (code = read_ints(s, "-t", &s->list_threads, "0", s->list_threads.n ? 1 : 0, 256, &l->threads)) ||
         (code = read_ints(s, "-b", &s->list_batch, "2048", 1, 65536, &l->batch)) ||
         (code = read_ints(s, "-ub", &s->list_ubatch, "512", 1, 65536, &l->ubatch)) || (code = read_pairs(s, most, &l->pairs)) ||
-        (code = read_kv(s, l)) || (code = read_texts(s, "--backend", &s->backends, true, &l->backends)))
+        (code = read_kv(s, l)) || (code = read_texts(s, "--backend", &s->backends, true, &l->backends)) ||
+        (code = read_texts(s, "--op", &s->list_op, false, &l->ops)))
         return code;
     return 0;
 }

@@ -129,6 +129,9 @@ static const Option table[] = {
      .help = "how to print (md)"},
     {CMD_BENCH, "-oe --output-err", "md|csv|json|jsonl|sql", OPTION_CHOICE, F(format_err), .choices = "md csv json jsonl sql",
      .help = "the same on stderr besides (not at all)"},
+    {CMD_BENCH, "--ops", NULL, OPTION_SET, F(ops),
+     .help = "measures single ops in place of a model, at the shapes of -m or else of a 1.1B model, on every level; -p: rows of a prompt"},
+    {CMD_BENCH, "--op", "LIST", OPTION_LIST, F(list_op), .help = "only ops of these names, such as linear,attention; means --ops"},
 
     /* ---- verify ---- */
     {CMD_VERIFY, "--against", "SPEC", OPTION_TEXT, F(against), .help = "the backend to compare with (ref)"},

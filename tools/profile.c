@@ -1,4 +1,4 @@
-/* profile.c: adds up the steps of a plan's profile and holds them against the machine's peaks: a step takes at least the time that its bytes
+/* profile.c: adds up the steps of a plan's profile and holds them against the machine's peaks. A step takes at least the time that its bytes
  * take through memory, and the time that its operations take; the larger of both bounds it. Nodes are named after weights: in
  * "blk.3.attn_q" 3 is the layer and attn_q the role. */
 #include "tools/profile.h"

@@ -36,10 +36,11 @@ typedef struct Settings {
     const char *profile, *format; /* "" or "json"; NULL: none */
     /* bench: lists such as 128,256-1024*2, each of which may be given again */
     TextList models, backends, list_prompt, list_gen, list_pg, list_depth, list_threads, list_batch, list_ubatch, list_type_k, list_type_v;
+    TextList list_op;
     int64_t repetitions;
     double delay;
     const char *format_err;
-    bool no_warmup;
+    bool no_warmup, ops;
     /* verify */
     const char *against;
     bool digest;
