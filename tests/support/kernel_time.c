@@ -91,6 +91,29 @@ KERNEL_TIMER(tl_fn_from_f16) {
     ELEMENTS(fn(y, b, 2 * 64, n / 64, 64));
 }
 
+/* ---- copies ---- */
+
+/* The first answer is kept, so that no compiler leaves the call out. */
+static volatile int64_t answer;
+
+KERNEL_TIMER(tl_fn_decode) {
+    int64_t block = tl_dtype_get(entry)->block;
+    case_generate(entry, weights, LONG, LONG, FILL_NORMAL, 1);
+    ELEMENTS(fn(weights, y, n / block * block));
+}
+
+KERNEL_TIMER(tl_fn_encode) {
+    ELEMENTS(fn(a, prepared, n));
+}
+
+KERNEL_TIMER(tl_fn_first_above) {
+    ELEMENTS(answer = fn(a, 0, n, INT32_MAX));
+}
+
+KERNEL_TIMER(tl_fn_argmax) {
+    ELEMENTS(answer = fn(a, n));
+}
+
 /* ---- products ---- */
 
 /* Rows of weights and prepared rows of x, each right behind the other as models have them: far strides would meet in one set of a cache. */

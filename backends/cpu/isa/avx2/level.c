@@ -59,6 +59,16 @@ static const tl_kernels kernels = {
     .attention_scores = {tl_avx2_scores},
     .attention_weights = {tl_avx2_weights},
     .attention_values = {tl_avx2_values},
+    .decode = {[TL_F16] = tl_avx2_decode_f16,
+               [TL_BF16] = tl_avx2_decode_bf16,
+               [TL_Q4_0] = tl_avx2_decode_q4_0,
+               [TL_Q4_1] = tl_avx2_decode_q4_1,
+               [TL_Q5_0] = tl_avx2_decode_q5_0,
+               [TL_Q5_1] = tl_avx2_decode_q5_1,
+               [TL_Q8_0] = tl_avx2_decode_q8_0},
+    .encode = {[TL_F16] = tl_avx2_encode_f16, [TL_BF16] = tl_avx2_encode_bf16},
+    .first_above = {tl_avx2_first_above},
+    .argmax = {tl_avx2_argmax},
 };
 #define KERNELS &kernels
 #else
