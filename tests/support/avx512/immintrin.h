@@ -25,21 +25,21 @@ typedef struct emu_i {
 
 /* ---- lane by lane: what AVX2 has is done to both halves ---- */
 
-#define EMU_ONE(name, to, from, half)                                 \
-    static inline to emu_##name(from a) {                             \
-        return (to){{half(a.h[0]), half(a.h[1])}};                    \
+#define EMU_ONE(name, to, from, half)              \
+    static inline to emu_##name(from a) {          \
+        return (to){{half(a.h[0]), half(a.h[1])}}; \
     }
-#define EMU_TWO(name, type, half)                                     \
-    static inline type emu_##name(type a, type b) {                   \
-        return (type){{half(a.h[0], b.h[0]), half(a.h[1], b.h[1])}};  \
+#define EMU_TWO(name, type, half)                                    \
+    static inline type emu_##name(type a, type b) {                  \
+        return (type){{half(a.h[0], b.h[0]), half(a.h[1], b.h[1])}}; \
     }
 #define EMU_COUNT(name, half)                                         \
     static inline emu_i emu_##name(emu_i a, unsigned n) {             \
         return (emu_i){{half(a.h[0], (int)n), half(a.h[1], (int)n)}}; \
     }
-#define EMU_SET(name, to, from, half)                                 \
-    static inline to emu_##name(from x) {                             \
-        return (to){{half(x), half(x)}};                              \
+#define EMU_SET(name, to, from, half)     \
+    static inline to emu_##name(from x) { \
+        return (to){{half(x), half(x)}};  \
     }
 
 EMU_TWO(add_ps, emu_f, _mm256_add_ps)
