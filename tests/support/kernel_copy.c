@@ -190,7 +190,8 @@ KERNEL_CHECKER(tl_fn_first_above) {
             copy_args v = {.n = kernel_length(i, LONGEST)};
             make_row(x, v.n, turn);
             v.from = v.n * (turn % 5) / 4; /* n itself too */
-            v.key = turn % 7 == 0 ? INT32_MIN : turn % 7 == 1 ? INT32_MAX : tl_order_key(x[(v.n * turn / 3 + turn) % v.n]) - turn % 2;
+            int32_t near = tl_order_key(x[(v.n * turn / 3 + turn) % v.n]);
+            v.key = turn % 7 == 0 ? INT32_MIN : turn % 7 == 1 ? INT32_MAX : near - (turn % 2 && near > INT32_MIN);
             kernel_says(j, "n = %lld from %lld, row %d, key %ld", (long long)v.n, (long long)v.from, turn, (long)v.key);
             if (!check_order(j, call_first_above, &v, x))
                 return false;
