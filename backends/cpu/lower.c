@@ -244,6 +244,9 @@ static tl_status add_node(lowering *l, int time) {
     if (!l->cpu->reference && tl_cpu_rows_fit(t)) {
         s.driver = &tl_cpu_driver_rows;
         s.kernel = l->cpu->level->name;
+    } else if (!l->cpu->reference && tl_cpu_copy_fits(t)) {
+        s.driver = &tl_cpu_driver_copy;
+        s.kernel = l->cpu->level->name;
     }
     tl_cost c = cost_at_most(t);
     return add_step(l, &s, t->op->name, most_tiles(l, &s), &c, scratch);
