@@ -295,7 +295,7 @@ call verify -m "$model" --digest --backend ref
 digest=$(cat "$out")
 [ "$code" -eq 0 ] && grep -qx '[0-9a-f]\{16\}' "$out"
 verdict "verify --digest: one digest" $?
-for spec in $("$llama" --list-devices | grep -v 'not on'); do
+for spec in $("$llama" --list-devices | grep -v '(not '); do
     call verify -m "$model" --digest --backend "$spec" -t 3
     [ "$code" -eq 0 ] && [ "$(cat "$out")" = "$digest" ]
     verdict "verify --digest: $spec gives that of ref" $?
