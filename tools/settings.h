@@ -39,7 +39,7 @@ typedef struct Settings {
     int64_t repetitions;
     bool no_warmup;
     /* verify */
-    const char *against;
+    const char *against, *expect;
     bool digest;
     /* everywhere */
     bool help, version;
