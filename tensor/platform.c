@@ -30,6 +30,9 @@
 #if defined(__APPLE__)
 #include <sys/sysctl.h>
 #endif
+#if defined(__linux__) && defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -422,6 +425,22 @@ size_t tl_memory_peak(void) {
     return getrusage(RUSAGE_SELF, &u) == 0 ? (size_t)u.ru_maxrss * 1024 : 0;
 }
 
+#endif
+
+#if defined(__aarch64__) && defined(__linux__)
+bool tl_cpu_has(tl_cpu_feature f) { /* bits of the kernel's interface, which older headers do not name */
+    return f == TL_ARM_DOTPROD ? getauxval(AT_HWCAP) >> 20 & 1 : f == TL_ARM_I8MM ? getauxval(AT_HWCAP2) >> 13 & 1 : false;
+}
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool tl_cpu_has(tl_cpu_feature f) { /* an M1 has no i8mm */
+    static const char *const names[] = {[TL_ARM_DOTPROD] = "hw.optional.arm.FEAT_DotProd", [TL_ARM_I8MM] = "hw.optional.arm.FEAT_I8MM"};
+    return f <= TL_ARM_I8MM && sysctl_number(names[f]) != 0;
+}
+#else
+bool tl_cpu_has(tl_cpu_feature f) {
+    (void)f;
+    return false;
+}
 #endif
 
 int tl_cpu_count(void) {

@@ -58,3 +58,4 @@ TL_DOT_OF(f32)
 TL_DOT_OF(f16)
 TL_DOT_OF(bf16)
 #undef TL_DOT_OF
+#undef TL_LEVEL_PREFIX
