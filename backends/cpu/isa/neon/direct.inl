@@ -2,19 +2,21 @@
  * unpack.h, defines the words below, then includes this.
  *
  * The words: part is the dots of four rows in the making; part_new(start) begins with exact integers; ADD4(part, w, x, lane) adds the products
- * of the 4 values of each row in w with 4 values of x, lane a literal; part_spill(&part) must follow every second ADD4 where values may be
+ * of the 4 values of each row in w with 4 values of x, lane a literal; part_spilled(part) must follow every second ADD4 where values may be
  * as large as a byte; part_total(part, start, fit) gives start plus the dots, fit saying how many products may add up in 16 bits. */
 
 /* ---- blocks of 32 ---- */
 
 #define STEP_8(g, x, lane)                                                     \
+    _Pragma("GCC unroll 8") \
     for (int q = 0; q < 4; q++) {                                              \
         ADD4(s[q], vreinterpretq_s8_u8(group(p, g, q)), x, lane);              \
         if (g % 2)                                                             \
-            part_spill(&s[q]);                                                 \
+            s[q] = part_spilled(s[q]);                                                 \
     }
 
 #define STEP_4(g)                                        \
+    _Pragma("GCC unroll 8") \
     for (int q = 0; q < 4; q++) {                        \
         couple w = unpack_32(t, p, g, q, false);         \
         ADD4(s[q], w.a, x0, g);                          \
@@ -27,6 +29,7 @@ INL void direct_block(tl_dtype t, float32x4_t *acc, const uint8_t *block, const 
     const int8x16_t x0 = vld1q_s8(x->q), x1 = vld1q_s8(x->q + 16);
     const int32x4_t start = vdupq_n_s32(-offset_of(t) * x->bsum);
     part s[4];
+#pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         s[q] = part_new(start);
     if (t == TL_Q8_0) {
@@ -44,6 +47,7 @@ INL void direct_block(tl_dtype t, float32x4_t *acc, const uint8_t *block, const 
         STEP_4(2)
         STEP_4(3)
     }
+#pragma GCC unroll 8
     for (int q = 0; q < 4; q++) {
         float32x4_t isum = vcvtq_f32_s32(part_total(s[q], start, fit_of(t))), d = halves(block, q), term;
         if (has_min(t)) /* m * bsum has 11 + 12 bits: exact, so it may be fused */
@@ -56,10 +60,12 @@ INL void direct_block(tl_dtype t, float32x4_t *acc, const uint8_t *block, const 
 
 INL void direct_32(tl_dtype t, float *y, const uint8_t *panel, const tl_x32 *x, int64_t k) {
     float32x4_t acc[4];
+#pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         acc[q] = vdupq_n_f32(0);
     for (int64_t b = 0; b < k / 32; b++)
         direct_block(t, acc, panel + (size_t)b * bytes_of_32(t), x + b);
+#pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         vst1q_f32(y + 4 * q, acc[q]);
 }
@@ -76,21 +82,21 @@ INL int32x4_t factor_sums(tl_dtype t, const int8x16_t *factors, int q, couple su
     } else {
         ADD4(high, factors[q], sums.b, 0);
         ADD4(high, factors[4 + q], sums.b, 1);
-        part_spill(&high);
+        high = part_spilled(high);
         ADD4(high, factors[8 + q], sums.b, 2);
         ADD4(high, factors[12 + q], sums.b, 3);
     }
-    part_spill(&high);
+    high = part_spilled(high);
     int32x4_t above = vshlq_n_s32(part_total(high, zero, FIT_2), 7);
     part low = part_new(above);
     ADD4(low, factors[q], sums.a, 0);
     ADD4(low, factors[4 + q], sums.a, 1);
     if (!is_wide(t)) {
-        part_spill(&low);
+        low = part_spilled(low);
         ADD4(low, factors[8 + q], sums.a, 2);
         ADD4(low, factors[12 + q], sums.a, 3);
     }
-    part_spill(&low);
+    low = part_spilled(low);
     return part_total(low, above, FIT_2);
 }
 
@@ -104,6 +110,7 @@ INL float32x4_t add_super(tl_dtype t, float32x4_t acc, const uint8_t *head, int 
 }
 
 #define STEP_K(j, x0, x1, lane)                                   \
+    _Pragma("GCC unroll 8") \
     for (int q = 0; q < 4; q++) {                                 \
         couple w = unpack_256(t, p, i, j, q, false);              \
         ADD4(a[q], w.a, x0, lane);                                \
@@ -113,6 +120,7 @@ INL float32x4_t add_super(tl_dtype t, float32x4_t acc, const uint8_t *head, int 
 /* The dots of 4 or 8 STEP_K's times the scales of sub-blocks na and nb, into s; the next ones begin. */
 INL void direct_scale(tl_dtype t, int32x4_t *s, part *a, part *b, const int8x16_t *sc, int na, int nb) {
     const int32x4_t zero = vdupq_n_s32(0);
+#pragma GCC unroll 8
     for (int q = 0; q < 4; q++) {
         s[q] = vmlaq_s32(s[q], part_total(a[q], zero, fit_of(t)), byte_of(sc[na / 4 * 4 + q], na % 4));
         s[q] = vmlaq_s32(s[q], part_total(b[q], zero, fit_of(t)), byte_of(sc[nb / 4 * 4 + q], nb % 4));
@@ -128,11 +136,13 @@ INL void direct_super(tl_dtype t, float32x4_t *acc, const uint8_t *block, const 
     int32x4_t s[4];
     part a[4], b[4];
     for (int quad = 0; quad < (is_wide(t) ? 2 : 4); quad++)
+#pragma GCC unroll 8
         for (int q = 0; q < 4; q++) {
             couple f = scales_of(t, p, quad, q);
             sc[4 * quad + q] = f.a;
             mn[4 * quad + q] = f.b;
         }
+#pragma GCC unroll 8
     for (int q = 0; q < 4; q++) {
         s[q] = zero;
         a[q] = b[q] = part_new(zero);
@@ -156,6 +166,7 @@ INL void direct_super(tl_dtype t, float32x4_t *acc, const uint8_t *block, const 
         direct_scale(t, s, a, b, sc, is_wide(t) ? ra : 2 * ra + 1, is_wide(t) ? rb : 2 * rb + 1);
     }
     couple sums = sums_of(t, x);
+#pragma GCC unroll 8
     for (int q = 0; q < 4; q++) {
         int32x4_t T = t == TL_Q3_K ? zero : factor_sums(t, offset_of(t) ? sc : mn, q, sums);
         if (offset_of(t))
@@ -166,10 +177,12 @@ INL void direct_super(tl_dtype t, float32x4_t *acc, const uint8_t *block, const 
 
 INL void direct_256(tl_dtype t, float *y, const uint8_t *panel, const tl_x256 *x, int64_t k) {
     float32x4_t acc[4];
+#pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         acc[q] = vdupq_n_f32(0);
     for (int64_t b = 0; b < k / 256; b++)
         direct_super(t, acc, panel + (size_t)b * bytes_of_256(t), x + b);
+#pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         vst1q_f32(y + 4 * q, acc[q]);
 }
