@@ -156,15 +156,18 @@ tl_status tl_map_open(tl_map *m, const char *path, tl_error *err) {
 }
 
 /* The map is private and never written, so a dropped page comes back from the file when it is read again. */
-void tl_map_drop(tl_map *m, size_t offset, size_t bytes) {
+void tl_map_drop_pages(tl_map *m, size_t offset, size_t bytes, size_t page) {
     if (!m->impl || offset >= m->bytes)
         return;
     if (bytes > m->bytes - offset)
         bytes = m->bytes - offset;
-    size_t page = tl_page_size();
     size_t end = (offset + bytes) / page * page, pad = (page - offset % page) % page;
     if (end > offset && end - offset > pad)
         madvise((char *)m->impl + offset + pad, end - offset - pad, MADV_DONTNEED); /* a hint, too */
+}
+
+void tl_map_drop(tl_map *m, size_t offset, size_t bytes) {
+    tl_map_drop_pages(m, offset, bytes, tl_page_size());
 }
 
 void tl_map_close(tl_map *m) {

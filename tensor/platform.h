@@ -37,6 +37,8 @@ typedef struct tl_map {
 } tl_map;
 TL_API tl_status tl_map_open(tl_map *m, const char *path, tl_error *err); /* read-only private map of the whole file; counts as an alloc */
 TL_API void tl_map_drop(tl_map *m, size_t offset, size_t bytes);          /* pages inside may leave memory; content stays readable */
+/* For tests: the same as if pages had so many bytes (4, 16 and 64 KiB are in use on Arm), a multiple of what they have here. */
+TL_API void tl_map_drop_pages(tl_map *m, size_t offset, size_t bytes, size_t page);
 TL_API void tl_map_close(tl_map *m);
 
 /* ---- clock, machine ---- */

@@ -56,6 +56,16 @@ static inline float v_fold(const vf *s) {
     return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
 }
 
+/* The same of four sums: out[j] of s[j]. */
+static inline void v_fold4(float *out, vf (*s)[4]) {
+    vf a[4];
+    for (int j = 0; j < 4; j++)
+        a[j] = v_add(v_add(s[j][0], s[j][2]), v_add(s[j][1], s[j][3]));
+    vf b = v_add(vcombine_f32(vget_low_f32(a[0]), vget_low_f32(a[1])), vcombine_f32(vget_high_f32(a[0]), vget_high_f32(a[1])));
+    vf c = v_add(vcombine_f32(vget_low_f32(a[2]), vget_low_f32(a[3])), vcombine_f32(vget_high_f32(a[2]), vget_high_f32(a[3])));
+    v_store(out, vpaddq_f32(b, c));
+}
+
 /* Pairs (a0 b0 a1 b1 ...) of 2 VL floats to the even and the odd ones, and back. */
 static inline void v_split(const float *p, vf *even, vf *odd) {
     float32x4x2_t v = vld2q_f32(p);

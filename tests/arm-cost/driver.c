@@ -1,5 +1,5 @@
 /* driver.c: one product of 16 weight rows with some rows of activations, by a level of Tally or by a kernel of ggml's library, so that
- * tools/arm-cost/run can count its instructions: driver REPEATS tally LEVEL TYPE COLUMNS K, or driver REPEATS LIBRARY KIND SYMBOL COLUMNS K
+ * tests/arm-cost/run can count its instructions: driver REPEATS tally LEVEL TYPE COLUMNS K, or driver REPEATS LIBRARY KIND SYMBOL COLUMNS K
  * with KIND dot, gemv or gemm. The work done is REPEATS times the product; data is zero, which costs the same. */
 #include <dlfcn.h>
 #include <stdio.h>
