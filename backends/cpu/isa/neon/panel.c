@@ -1,4 +1,4 @@
-/* panel.c: packed panels times quantised rows with the NEON of every 64-bit Arm: smlal adds products of bytes in 16 bits, where only as many
+/* panel.c: packed panels times quantised rows with the NEON of every 64-bit Arm. smlal adds products of bytes in 16 bits, where only as many
  * fit as the largest values allow (|-128| * 127 * 2 = 32,512 for bytes, 15 * 127 * 16 = 30,480 for nibbles), then neighbours are added in 32.
  * A vector holds 4 values of 4 rows, x the same 4 of a column in each lane. A tile is 16 rows and 2 columns. The float step follows
  * quant.h operation by operation; m * bsum has 11 + 12 bits, is exact, and may be fused. */

@@ -1,5 +1,5 @@
 /* panel.inl: the panel kernels of a NEON level: columns in tiles over strips (strip.inl and the level's tiles), the rest one by one
- * (ONE_32 and ONE_256, functions of the level or of the one below). */
+ * (REST, by functions of the level or of the one below). LEAST_TILED: columns from which a strip pays. */
 
 INL void panel_32(tl_dtype t, place at, const uint8_t *panel, int n_cols, int64_t k) {
     strip w;
