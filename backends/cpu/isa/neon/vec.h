@@ -79,6 +79,53 @@ static inline void v_join(float *p, vf even, vf odd) {
     v.val[1] = odd;
     vst2q_f32(p, v);
 }
+
+static inline vi vi_load(const void *p) { return vld1q_s32(p); }
+static inline vf v_from_int(vi a) { return vcvtq_f32_s32(a); }
+
+/* ---- words of conversions (copy.inl) ---- */
+
+/* VL bytes to integers; the low 16 bits of each lane; nearest f16, half to even, as tl_f32_to_f16. */
+static inline vi vi_from_u8(const void *p) {
+    uint32_t four;
+    memcpy(&four, p, 4);
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four)))));
+}
+static inline void vi_store_16(void *p, vi v) { vst1_u8(p, vreinterpret_u8_s16(vmovn_s32(v))); }
+static inline void v_to_f16(void *p, vf v) { vst1_u8(p, vreinterpret_u8_f16(vcvt_f16_f32(v))); }
+
+/* ---- words of doubles (trig.inl): VL / 2 lanes ---- */
+
+typedef float64x2_t vd;
+static inline vd vd_load(const float *p) { return vcvt_f64_f32(vld1_f32(p)); }
+static inline void vd_store(float *p, vd v) { vst1_f32(p, vcvt_f32_f64(v)); }
+static inline vd vd_set(double x) { return vdupq_n_f64(x); }
+static inline vd vd_add(vd a, vd b) { return vaddq_f64(a, b); }
+static inline vd vd_sub(vd a, vd b) { return vsubq_f64(a, b); }
+static inline vd vd_mul(vd a, vd b) { return vmulq_f64(a, b); }
+/* The bits shifted left; a where b is 0, else c; a where m's sign is set, else b; a with its sign turned where m's is set. */
+#define vd_shl(a, n) vreinterpretq_f64_s64(vshlq_n_s64(vreinterpretq_s64_f64(a), n))
+static inline vd vd_if_zero(vd b, vd a, vd c) { return vbslq_f64(vceqzq_f64(b), a, c); }
+static inline vd vd_pick(vd m, vd a, vd b) { return vbslq_f64(vcltzq_s64(vreinterpretq_s64_f64(m)), a, b); }
+static inline vd vd_turn(vd a, vd m) {
+    int64x2_t sign = vandq_s64(vreinterpretq_s64_f64(m), vdupq_n_s64(INT64_MIN));
+    return vreinterpretq_f64_s64(veorq_s64(vreinterpretq_s64_f64(a), sign));
+}
+
+/* ---- words of rows as stored (stored.inl) ---- */
+
+static inline void vi_store(void *p, vi v) { vst1q_u8(p, vreinterpretq_u8_s32(v)); }
+/* 16 bytes of each of VL rows, `at` bytes from their start: lane r of out[g] is group g of 4 bytes of row r. */
+static inline void vi_across(vi *out, const uint8_t *const *rows, size_t at) {
+    vi r[4];
+    for (int i = 0; i < 4; i++)
+        r[i] = vreinterpretq_s32_u8(vld1q_u8(rows[i] + at));
+    vi a = vzip1q_s32(r[0], r[2]), b = vzip1q_s32(r[1], r[3]), c = vzip2q_s32(r[0], r[2]), d = vzip2q_s32(r[1], r[3]);
+    out[0] = vzip1q_s32(a, b);
+    out[1] = vzip2q_s32(a, b);
+    out[2] = vzip1q_s32(c, d);
+    out[3] = vzip2q_s32(c, d);
+}
 /* clang-format on */
 
 #endif
