@@ -30,6 +30,9 @@
 #if defined(__APPLE__)
 #include <sys/sysctl.h>
 #endif
+#if defined(__linux__) && defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -153,15 +156,18 @@ tl_status tl_map_open(tl_map *m, const char *path, tl_error *err) {
 }
 
 /* The map is private and never written, so a dropped page comes back from the file when it is read again. */
-void tl_map_drop(tl_map *m, size_t offset, size_t bytes) {
+void tl_map_drop_pages(tl_map *m, size_t offset, size_t bytes, size_t page) {
     if (!m->impl || offset >= m->bytes)
         return;
     if (bytes > m->bytes - offset)
         bytes = m->bytes - offset;
-    size_t page = tl_page_size();
     size_t end = (offset + bytes) / page * page, pad = (page - offset % page) % page;
     if (end > offset && end - offset > pad)
         madvise((char *)m->impl + offset + pad, end - offset - pad, MADV_DONTNEED); /* a hint, too */
+}
+
+void tl_map_drop(tl_map *m, size_t offset, size_t bytes) {
+    tl_map_drop_pages(m, offset, bytes, tl_page_size());
 }
 
 void tl_map_close(tl_map *m) {
@@ -423,6 +429,22 @@ size_t tl_memory_peak(void) {
     return getrusage(RUSAGE_SELF, &u) == 0 ? (size_t)u.ru_maxrss * 1024 : 0;
 }
 
+#endif
+
+#if defined(__aarch64__) && defined(__linux__)
+bool tl_cpu_has(tl_cpu_feature f) { /* bits of the kernel's interface, which older headers do not name */
+    return f == TL_ARM_DOTPROD ? getauxval(AT_HWCAP) >> 20 & 1 : f == TL_ARM_I8MM ? getauxval(AT_HWCAP2) >> 13 & 1 : false;
+}
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool tl_cpu_has(tl_cpu_feature f) { /* an M1 has no i8mm */
+    static const char *const names[] = {[TL_ARM_DOTPROD] = "hw.optional.arm.FEAT_DotProd", [TL_ARM_I8MM] = "hw.optional.arm.FEAT_I8MM"};
+    return f <= TL_ARM_I8MM && sysctl_number(names[f]) != 0;
+}
+#else
+bool tl_cpu_has(tl_cpu_feature f) {
+    (void)f;
+    return false;
+}
 #endif
 
 int tl_cpu_count(void) {

@@ -84,6 +84,8 @@ typedef struct tl_level {
 /* level.c: NULL, or what this CPU lacks. */
 const char *tl_cpu_lacks_avx2(void);
 const char *tl_cpu_lacks_avx512(void);
+const char *tl_cpu_lacks_dotprod(void);
+const char *tl_cpu_lacks_i8mm(void);
 
 #define TL_LEVEL(id, text) extern const tl_level tl_level_##id;
 #include "backends/cpu/levels.def"

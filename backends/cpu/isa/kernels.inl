@@ -93,3 +93,4 @@ void TL_LEVEL_PREFIX(peak_exact)(float *lanes, float a, float b, int64_t n);
 void TL_LEVEL_PREFIX(peak_int8)(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n);
 void TL_LEVEL_PREFIX(peak_read)(float *lanes, const float *x, int64_t n);
 void TL_LEVEL_PREFIX(peak_triad)(float *y, const float *a, const float *b, float factor, int64_t n);
+#undef TL_LEVEL_PREFIX

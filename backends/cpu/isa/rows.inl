@@ -561,10 +561,10 @@ static inline __attribute__((always_inline)) void values_of(int H, int J, bool h
             v_store(a + h * a_stride + j + i * VL, sum[h][i]);
 }
 
-/* J so that the sums of TL_HEADS rows stay in registers: 16 of 32, or 8 of 16. */
+/* J so that the sums of TL_HEADS rows stay in registers: 16 of 32, or 8 of AVX2's 16. */
 static inline __attribute__((always_inline)) void all_values(int H, bool half, float *a, int64_t a_stride, const float *p, int64_t p_stride,
                                                              const float *values, int64_t n, int64_t dv) {
-    enum { J = VL == 16 ? 4 : 2 };
+    enum { J = VL == 8 ? 2 : 4 };
     int64_t j = 0;
     for (; j + J * VL <= dv; j += J * VL)
         values_of(H, J, half, a, a_stride, p, p_stride, values, n, dv, j);
