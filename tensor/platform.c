@@ -30,6 +30,9 @@
 #if defined(__APPLE__)
 #include <sys/sysctl.h>
 #endif
+#if defined(__linux__) && defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -153,15 +156,18 @@ tl_status tl_map_open(tl_map *m, const char *path, tl_error *err) {
 }
 
 /* The map is private and never written, so a dropped page comes back from the file when it is read again. */
-void tl_map_drop(tl_map *m, size_t offset, size_t bytes) {
+void tl_map_drop_pages(tl_map *m, size_t offset, size_t bytes, size_t page) {
     if (!m->impl || offset >= m->bytes)
         return;
     if (bytes > m->bytes - offset)
         bytes = m->bytes - offset;
-    size_t page = tl_page_size();
     size_t end = (offset + bytes) / page * page, pad = (page - offset % page) % page;
     if (end > offset && end - offset > pad)
         madvise((char *)m->impl + offset + pad, end - offset - pad, MADV_DONTNEED); /* a hint, too */
+}
+
+void tl_map_drop(tl_map *m, size_t offset, size_t bytes) {
+    tl_map_drop_pages(m, offset, bytes, tl_page_size());
 }
 
 void tl_map_close(tl_map *m) {
@@ -304,12 +310,14 @@ static long cpu_number(const char *root, int cpu, const char *file) {
     return read_text(text, sizeof text, root, path) ? strtol(text, NULL, 10) : -1;
 }
 
-/* Whether an allowed CPU with a lower number shares cpu's core, so that the core has been alloc_counted. */
+/* Whether an allowed CPU with a lower number shares cpu's core, so that the core has been counted. */
 static bool core_seen(const char *root, int cpu, const bool *allowed) {
-    char path[128], text[1024];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-    if (!read_text(text, sizeof text, root, path))
-        return false;
+    static const char *const names[] = {"thread_siblings_list", "core_cpus_list"}; /* the old name, and the new one for the same */
+    char path[128], text[1024] = "";
+    for (int i = 0; i < 2 && !*text; i++) {
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", cpu, names[i]);
+        read_text(text, sizeof text, root, path);
+    }
     for (char *p = text, *end; *p; p = *end ? end + 1 : end) { /* "0-1,8" */
         long first = strtol(p, &end, 10), last = first;
         if (end == p)
@@ -345,12 +353,11 @@ int tl_cpu_count_under(const char *root, int cpus) {
     bool allowed[MAX_CPUS] = {false};
     cpu_set_t sets[MAX_CPUS / CPU_SETSIZE];
     memset(sets, 0, sizeof sets);
-    if (cpus > 0)
-        for (int i = 0; i < cpus && i < MAX_CPUS; i++)
-            allowed[i] = true;
-    else if (sched_getaffinity(0, sizeof sets, sets) == 0)
-        for (int i = 0; i < MAX_CPUS; i++)
-            allowed[i] = CPU_ISSET(i % CPU_SETSIZE, &sets[i / CPU_SETSIZE]);
+    bool known = cpus <= 0 && sched_getaffinity(0, sizeof sets, sets) == 0;
+    if (cpus <= 0 && !known) /* forbidden, as some sandboxes do */
+        cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    for (int i = 0; i < MAX_CPUS; i++)
+        allowed[i] = known ? CPU_ISSET(i % CPU_SETSIZE, &sets[i / CPU_SETSIZE]) : i < cpus;
     int cores = count_cores(root, allowed);
     uint64_t cap = cgroup_cap(root, "cpu", limit_cpus);
     if ((uint64_t)cores > cap)
@@ -424,6 +431,22 @@ size_t tl_memory_peak(void) {
 
 #endif
 
+#if defined(__aarch64__) && defined(__linux__)
+bool tl_cpu_has(tl_cpu_feature f) { /* bits of the kernel's interface, which older headers do not name */
+    return f == TL_ARM_DOTPROD ? getauxval(AT_HWCAP) >> 20 & 1 : f == TL_ARM_I8MM ? getauxval(AT_HWCAP2) >> 13 & 1 : false;
+}
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool tl_cpu_has(tl_cpu_feature f) { /* an M1 has no i8mm */
+    static const char *const names[] = {[TL_ARM_DOTPROD] = "hw.optional.arm.FEAT_DotProd", [TL_ARM_I8MM] = "hw.optional.arm.FEAT_I8MM"};
+    return f <= TL_ARM_I8MM && sysctl_number(names[f]) != 0;
+}
+#else
+bool tl_cpu_has(tl_cpu_feature f) {
+    (void)f;
+    return false;
+}
+#endif
+
 int tl_cpu_count(void) {
     return tl_cpu_count_under("", 0);
 }
@@ -477,7 +500,7 @@ tl_status tl_thread_start(tl_thread **t, void (*fn)(void *), void *arg) {
     (*t)->arg = arg;
     int e = pthread_attr_init(&attr);
     if (e == 0) {
-        pthread_attr_setstacksize(&attr, STACK_BYTES); /* alloc_refused: the system's default serves */
+        pthread_attr_setstacksize(&attr, STACK_BYTES); /* refused: the system's default serves */
         e = create_unsignalled(*t, &attr);
         pthread_attr_destroy(&attr);
     }

@@ -106,6 +106,12 @@ if [ $sources_too = 1 ]; then
     keep=1 code <"$work/library" | grep -E '# *pragma +(STDC|GCC optimize|clang fp)|__attribute__ *\(\(.*optimize' |
         rule "no file changes the arithmetic's flags"
 
+    grep -E "${word}atomic_(load|store|exchange|fetch_(add|sub|or|xor|and)|compare_exchange_(weak|strong)|flag_[a-z_]+) *\\(" "$work/code" |
+        rule "every atomic operation names its memory order"
+    grep -E "${word}volatile([^A-Za-z0-9_]|\$)" "$work/code" |
+        grep -vE '__asm__ volatile|: +volatile (float|double) ' |
+        rule "volatile keeps floats from the optimiser and does nothing else: threads meet in atomics"
+
     # ---- weights are applied by tl_apply, where bias, LoRA and stored scales live ----
     for file in models/*.c; do
         [ -f "$file" ] || continue
@@ -162,16 +168,43 @@ if [ $sources_too = 1 ]; then
     fi
 fi
 
-# Fused multiply-adds round once where the reference rounds twice. Only kernels may use them, where the product is exact.
-if command -v objdump >/dev/null 2>&1; then
-    grep -v '/backends/cpu/isa/' "$work/objects" >"$work/plain"
-    grep '/backends/cpu/isa/scalar/' "$work/objects" >>"$work/plain"
-    while read -r object; do
-        objdump -d "$object" | awk -v object="${object#"$objects"/}" '
-            /^[0-9a-f]+ <.*>:$/ { name = $2 }
-            /[ \t](vfn?m(add|sub|addsub|subadd)[0-9]*[sp][sdh]|fn?m(add|sub)|fml[as]|bfmlal[bt])[ \t]/ { if (!seen[name]++) print object ": " name " " $0 }'
-    done <"$work/plain" | rule "no fused multiply-add outside the kernels${build:+ (${build##*/})}"
-else
-    echo "SKIP: layers: no fused multiply-add outside the kernels: objdump is missing"
+# A disassembler for these objects: the system's, or that of a cross build.
+disassembler=
+for tool in objdump aarch64-linux-gnu-objdump llvm-objdump llvm-objdump-14; do
+    if command -v $tool >/dev/null 2>&1 && $tool -d "$(head -n 1 "$work/objects")" >/dev/null 2>&1; then
+        disassembler=$tool
+        break
+    fi
+done
+if [ -z "$disassembler" ]; then
+    echo "SKIP: layers: no fused multiply-add outside the kernels: no objdump knows these objects"
+    exit $failed
 fi
+built=${build:+ (${build##*/})}
+
+# instructions LIST PATTERN: FILE FUNCTION: INSTRUCTION of the first one in each function that the pattern finds.
+instructions() {
+    while read -r object; do
+        $disassembler -d "$object" | awk -v object="${object#"$objects"/}" -v pattern="$2" '
+            /^[0-9a-f]+ <.*>:$/ { name = $2 }
+            $0 ~ pattern { if (!seen[name]++) print object ": " name " " $0 }'
+    done <"$1"
+}
+
+# Fused multiply-adds round once where the reference rounds twice. Only kernels may use them, where the product is exact; those of
+# Arm are listed by name.
+fused='[ \t](vfn?m(add|sub|addsub|subadd)[0-9]*[sp][sdh]|fn?m(add|sub)|fml[as]l?2?|bfmlal[bt])[ \t]'
+grep -v '/backends/cpu/isa/' "$work/objects" >"$work/plain"
+grep '/backends/cpu/isa/scalar/' "$work/objects" >>"$work/plain"
+instructions "$work/plain" "$fused" | rule "no fused multiply-add outside the kernels$built"
+grep '/backends/cpu/isa/neon' "$work/objects" >"$work/neon"
+instructions "$work/neon" "$fused" |
+    grep -vE ' <tl_neon_((dotprod_|i8mm_)?panel_q[45]_1|(dotprod_)?peak_exact|scores|values|dot_f16)>: ' |
+    rule "NEON kernels fuse only exact products: panels with a minimum, attention over f16, f16 weights (and a peak)$built"
+
+# ARCHITECTURE.md, "Environment", never: approximate reciprocals and roots, arithmetic in bf16 or f16. Conversions of f16 are exact.
+never='[ \t](v?rcp(14|28)?[sp]s|v?rsqrt(14|28)?[sp]s|v?dpbf16ps|vcvtn?e2?ps2?bf16|v(add|sub|mul|div|fn?m(add|sub)[0-9]*)[sp]h)[ \t]'
+never="$never"'|[ \t](u?frecp[esx]|u?frsqrt[es]|urecpe|ursqrte|bf(dot|mmla|mlal[bt]?|cvt(n2?|nt)?))[ \t]'
+never="$never"'|[ \t]f(add|sub|mul|mulx|div|ml[as]|n?m(add|sub)|sqrt|max|min|maxnm|minnm|abd)[ \t]+(h[0-9]|v[0-9]+\.[48]h)'
+instructions "$work/objects" "$never" | rule "no approximate reciprocal, no arithmetic in bf16 or f16$built"
 exit $failed

@@ -473,6 +473,17 @@ START_TEST(tiles_cover_all_rows_whatever_they_cost) {
 }
 END_TEST
 
+/* TALLY_EXPECT_LEVEL: what the test command knows of the CPU that it emulates. */
+START_TEST(the_level_by_default_is_the_best_of_this_cpu) {
+    const char *expected = getenv("TALLY_EXPECT_LEVEL");
+    char words[64];
+    snprintf(words, sizeof words, "cpu, level %s, ", expected ? expected : tl_level_find(NULL)->name);
+    rig r = rig_open("cpu");
+    ck_assert_msg(strncmp(tl_backend_describe(r.be), words, strlen(words)) == 0, "%s, not %s", tl_backend_describe(r.be), words);
+    rig_close(&r);
+}
+END_TEST
+
 static Suite *cpu_suite(void) {
     Suite *s = suite_create("cpu");
     TCase *t = tcase_create("cpu");
@@ -485,6 +496,7 @@ static Suite *cpu_suite(void) {
     tcase_add_loop_test(t, peaks_are_measured_where_a_backend_can, 0, 2);
     tcase_add_test(t, large_shapes_are_forecast_or_refused);
     tcase_add_test(t, options_are_checked_and_named);
+    tcase_add_test(t, the_level_by_default_is_the_best_of_this_cpu);
     tcase_add_test(t, tiles_cover_all_rows_whatever_they_cost);
     suite_add_tcase(s, t);
     return s;

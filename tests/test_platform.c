@@ -235,20 +235,33 @@ static size_t resident(const tl_map *m) { /* bytes of m that this process holds,
     return kib * 1024;
 }
 
+/* 0: the machine's pages; machines of 64-bit Arm have also larger ones. */
+static const size_t page_sizes[] = {0, 16384, 65536};
+enum { N_PAGE_SIZES = sizeof page_sizes / sizeof page_sizes[0] };
+
+static void drop(tl_map *m, size_t offset, size_t bytes, size_t page) {
+    if (page == tl_page_size())
+        tl_map_drop(m, offset, bytes);
+    else
+        tl_map_drop_pages(m, offset, bytes, page);
+}
+
 START_TEST(drop_takes_whole_pages_inside_the_range_only) {
     tl_map m;
-    const size_t page = tl_page_size();
+    const size_t page = page_sizes[_i] ? page_sizes[_i] : tl_page_size();
+    if (page % tl_page_size() != 0)
+        return; /* this machine's are larger: the first round tried them */
     write_content("file", 32 * page);
     ck_assert_int_eq(tl_map_open(&m, in_dir("file"), NULL), TL_OK);
     check_content(&m);
     ck_assert_uint_eq(resident(&m), 32 * page);
-    tl_map_drop(&m, 4 * page + 1, page - 1 + page - 1); /* page 5 but for its last byte */
+    drop(&m, 4 * page + 1, page - 1 + page - 1, page); /* page 5 but for its last byte */
     ck_assert_uint_eq(resident(&m), 32 * page);
-    tl_map_drop(&m, 4 * page + 1, page - 1 + page); /* page 5 */
+    drop(&m, 4 * page + 1, page - 1 + page, page); /* page 5 */
     ck_assert_uint_eq(resident(&m), 31 * page);
-    tl_map_drop(&m, 16 * page, SIZE_MAX);
+    drop(&m, 16 * page, SIZE_MAX, page);
     ck_assert_uint_eq(resident(&m), 15 * page);
-    tl_map_drop(&m, 0, 16 * page);
+    drop(&m, 0, 16 * page, page);
     ck_assert_uint_eq(resident(&m), 0);
     check_content(&m);
     tl_map_close(&m);
@@ -356,6 +369,18 @@ START_TEST(threads_of_a_core_count_once) {
     siblings(3, "rubbish\n");
     siblings(2, "1-99999999999999999999\n");
     ck_assert_int_eq(tl_cpu_count_under(dir, 4), 2);
+}
+END_TEST
+
+START_TEST(cores_are_counted_past_the_1024th_and_by_the_new_name_of_the_list) {
+    ck_assert_int_eq(tl_cpu_count_under(dir, 3000), 3000);
+    ck_assert_int_eq(tl_cpu_count_under(dir, 10000), 8192);
+    siblings(2047, "1023,2047\n");
+    siblings(1023, "1023,2047\n");
+    ck_assert_int_eq(tl_cpu_count_under(dir, 3000), 2999);
+    write_text("sys/devices/system/cpu/cpu2999/topology/core_cpus_list", "2998-2999\n");
+    write_text("sys/devices/system/cpu/cpu1023/topology/core_cpus_list", "0-1023\n"); /* the old name wins */
+    ck_assert_int_eq(tl_cpu_count_under(dir, 3000), 2998);
 }
 END_TEST
 
@@ -536,8 +561,9 @@ static Suite *platform_suite(void) {
     tcase_add_test(machine, clock_goes_on_and_pages_are_powers_of_two);
     tcase_add_test(machine, this_machine_has_cores_and_memory_and_a_peak_that_grows);
 #if defined(__linux__)
-    tcase_add_test(files, drop_takes_whole_pages_inside_the_range_only);
+    tcase_add_loop_test(files, drop_takes_whole_pages_inside_the_range_only, 0, N_PAGE_SIZES);
     tcase_add_test(machine, threads_of_a_core_count_once);
+    tcase_add_test(machine, cores_are_counted_past_the_1024th_and_by_the_new_name_of_the_list);
     tcase_add_test(machine, slow_cores_do_not_count);
     tcase_add_test(machine, quota_of_any_group_above_caps_the_cores);
     tcase_add_test(machine, quota_of_version_1_groups_caps_the_cores);

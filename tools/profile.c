@@ -28,9 +28,14 @@ tl_peaks profile_peaks(tl_backend *be, bool wanted) {
     return peaks;
 }
 
-/* Operations a second at most: of the arithmetic that belongs to the type at the end of the kernel's name (avx2_panel_q4_0). */
+/* Operations a second at most: of the arithmetic that belongs to the type at the end of the kernel's name (avx2_panel_q4_0), unless it only
+ * converts. BLAS fuses. */
 static double peak_of(const char *kernel, const tl_peaks *peaks) {
     size_t n = strlen(kernel);
+    if (strstr(kernel, "decode_") || strstr(kernel, "encode_"))
+        return peaks->apart;
+    if (strcmp(kernel, "sgemm") == 0)
+        return peaks->exact;
     for (int t = 0; t < TL_N_DTYPES; t++) {
         const tl_dtype_info *type = tl_dtype_get((tl_dtype)t);
         size_t length = strlen(type->name);

@@ -42,7 +42,7 @@ typedef struct Settings {
     const char *format_err;
     bool no_warmup, ops;
     /* verify */
-    const char *against;
+    const char *against, *expect;
     bool digest;
     /* everywhere */
     bool help, version;

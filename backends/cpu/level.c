@@ -7,6 +7,7 @@
 
 #include "backends/cpu/kernels.h"
 #include "backends/internal.h"
+#include "tensor/platform.h"
 
 /* ---- what this CPU has; the compiler's built-ins ask CPUID and, for wide registers, XCR0 ---- */
 
@@ -38,6 +39,15 @@ const char *tl_cpu_lacks_avx512(void) {
     return "this is no x86";
 }
 #endif
+
+const char *tl_cpu_lacks_dotprod(void) {
+    return tl_cpu_has(TL_ARM_DOTPROD) ? NULL : "this CPU lacks the dot products of Armv8.2 (dotprod)";
+}
+
+const char *tl_cpu_lacks_i8mm(void) {
+    const char *lacks = tl_cpu_lacks_dotprod();
+    return lacks ? lacks : tl_cpu_has(TL_ARM_I8MM) ? NULL : "this CPU lacks the matrix products of Armv8.6 (i8mm)";
+}
 
 /* ---- the list ---- */
 

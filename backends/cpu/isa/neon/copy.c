@@ -1,0 +1,9 @@
+/* copy.c: conversions and order of floats for the neon level: isa/copy.inl over the words of vec.h. */
+#include "backends/cpu/isa/neon/neon.h"
+
+#ifdef TL_HAVE_LEVEL
+#include "backends/cpu/isa/neon/vec.h"
+
+#define TL_ISA(name) tl_neon_##name
+#include "backends/cpu/isa/copy.inl"
+#endif

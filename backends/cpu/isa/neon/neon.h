@@ -1,0 +1,15 @@
+/* neon.h: the kernels of the neon level (every 64-bit Arm), and whether this compilation has its instructions; contracts are in
+ * backends/cpu/kernels.h. */
+#ifndef TALLY_CPU_NEON_H
+#define TALLY_CPU_NEON_H
+
+#include "backends/cpu/kernels.h"
+
+#if defined(__aarch64__) && defined(__ARM_NEON)
+#define TL_HAVE_LEVEL 1
+#endif
+
+#define TL_LEVEL_PREFIX(name) tl_neon_##name
+#include "backends/cpu/isa/kernels.inl"
+
+#endif
