@@ -1,0 +1,31 @@
+# The toolchain of the WebAssembly presets: clang and wasi-libc, no emscripten. One build makes one module:
+# TALLY_WASM_RELAXED compiles the level `relaxed` in (clang 19 or later), TALLY_WASM_THREADS makes it one for shared memory.
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR wasm32)
+set(TALLY_WASM ON)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES TALLY_WASM_THREADS)
+
+if(NOT CMAKE_C_COMPILER)
+    find_program(tally_wasm_clang NAMES clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14 clang REQUIRED)
+    set(CMAKE_C_COMPILER ${tally_wasm_clang})
+endif()
+set(CMAKE_C_COMPILER_TARGET wasm32-wasi)
+# The archiver of the same version: `ar` of the host makes no index of wasm objects.
+get_filename_component(clang_real ${CMAKE_C_COMPILER} REALPATH)
+get_filename_component(clang_folder ${clang_real} DIRECTORY)
+find_program(tally_wasm_ar NAMES llvm-ar llvm-ar-19 llvm-ar-14 HINTS ${clang_folder} REQUIRED)
+find_program(tally_wasm_ranlib NAMES llvm-ranlib llvm-ranlib-19 llvm-ranlib-14 HINTS ${clang_folder} REQUIRED)
+set(CMAKE_AR ${tally_wasm_ar})
+set(CMAKE_RANLIB ${tally_wasm_ranlib})
+
+# What every engine has had since 2021 and 128-bit vectors.
+set(CMAKE_C_FLAGS_INIT "-msimd128 -mbulk-memory -msign-ext -mnontrapping-fptoint -mmutable-globals")
+# The stack lies first, so that running over it traps; 4 GiB is all that 32 bits address. -O0 goes to the linker alone: it keeps clang
+# from running a wasm-opt that happens to be on the PATH, and may be too old for the module.
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,-z,stack-size=1048576,--stack-first,--max-memory=4294967296,--import-memory,--export-memory -O0")
+if(TALLY_WASM_THREADS)
+    # wasi-libc is built without atomics and for one thread: its errno is no thread's own, and must not be declared as if it were.
+    string(APPEND CMAKE_C_FLAGS_INIT " -matomics -D_Thread_local= -Wno-keyword-macro")
+    string(APPEND CMAKE_EXE_LINKER_FLAGS_INIT " -Wl,--shared-memory,--no-check-features,--export=__stack_pointer")
+endif()
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
