@@ -34,7 +34,7 @@ while (words[0]?.startsWith('--'))
 const [file, ...args] = words
 const program = path.basename(file, '.wasm')
 const code = new WebAssembly.Module(fs.readFileSync(file))
-const shared = WebAssembly.Module.exports(code).some(e => e.name === 'tl_host_thread_new')
+const shared = WebAssembly.Module.exports(code).some(e => e.name === '__stack_pointer') // which only workers need
 const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => k.startsWith('TALLY_')))
 const read = Object.values(env).filter(v => v.startsWith('/')).map(v => fs.existsSync(v) ? v : '/nowhere')
 if (shared && !options.threads)
@@ -46,7 +46,7 @@ const workers = []
 async function lend(exports, memory) {
     const slots = []
     exports.tl_host_cpus?.(2)
-    for (let i = 0; shared && i < options.threads - 1; i++) {
+    for (let i = 0; exports.tl_host_thread_new && i < options.threads - 1; i++) {
         workers[i] ??= new Worker(new URL('./thread.mjs', import.meta.url))
         const worker = workers[i], slot = exports.tl_host_thread_new() >>> 0
         slots.push(slot)
