@@ -44,7 +44,7 @@ struct cpu_step {
     const tl_tensor *linear;   /* linear: the linear node (node is the add after it where that was fused) */
     const tl_tensor *residual; /* linear: added last, or NULL */
     cpu_prep prep;             /* prep, linear: kind */
-    int buffer;                /* prep, linear: plan scratch that holds prepared rows, -1: none */
+    int buffer;                /* prep, linear: plan scratch that holds prepared rows; attention: parts of one query; -1: none */
     size_t prep_row;           /* bytes a prepared row */
     bool produce;              /* prep: x was elided, its row is computed here */
     const void *address;       /* of buffer, found at the first run */
@@ -56,7 +56,7 @@ typedef struct cpu_program {
 } cpu_program;
 
 extern const cpu_driver tl_cpu_driver_reference, tl_cpu_driver_rows, tl_cpu_driver_copy, tl_cpu_driver_prep, tl_cpu_driver_linear,
-    tl_cpu_driver_attention;
+    tl_cpu_driver_attention, tl_cpu_driver_split, tl_cpu_driver_join;
 
 /* lower.c */
 tl_status tl_cpu_compile(tl_backend *be, tl_plan *p, tl_error *err);
@@ -76,6 +76,7 @@ bool tl_cpu_linear_fits(const tl_cpu *cpu, const tl_tensor *linear);
 /* attention.c */
 size_t tl_cpu_attention_scratch(const tl_tensor *node);
 bool tl_cpu_attention_fits(const tl_tensor *node);
+size_t tl_cpu_attention_parts(const tl_tensor *node); /* bytes of plan scratch that let one query be cut over its keys; 0: no use */
 /* pack.c: the packed layout of a weight type; NULL: there is none. */
 const tl_layout *tl_cpu_layout_of(tl_dtype t);
 

@@ -43,8 +43,8 @@ typedef void (*tl_fn_scores)(float *s, int64_t s_stride, const float *q, int64_t
  * and the max into *max. Where a score is NaN so is *sum, and nothing else is promised (the result is NaN in any case); nor is the sign of a
  * zero max, which is only ever subtracted. */
 typedef void (*tl_fn_weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
-/* For each of n_q rows of weights (1 .. TL_HEADS): a[j] = sum over t ascending, from +0, of p[t] * values[t][j]; a [dv], values [n][dv] f32.
- * half: the products are exact. */
+/* For each of n_q rows of weights (1 .. TL_HEADS): a[j] += p[t] * values[t][j], t ascending; a [dv], values [n][dv] f32. half: the products
+ * are exact. */
 typedef void (*tl_fn_values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n,
                              int64_t dv, bool half);
 /* n elements (whole blocks) as stored -> f32, and f32 -> as stored, as tl_decode and tl_encode; stored elements need no alignment. Types that

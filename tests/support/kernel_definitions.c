@@ -281,7 +281,7 @@ static void def_attention_values(float *a, int64_t a_stride, const float *p, int
     (void)half;
     for (int h = 0; h < n_q; h++) {
         for (int64_t j = 0; j < dv; j++) {
-            float sum = 0;
+            float sum = a[h * a_stride + j];
             for (int64_t t = 0; t < n; t++) {
                 float product = p[h * p_stride + t] * values[t * dv + j];
                 sum = sum + product;

@@ -5,7 +5,8 @@
  * The words: vf, vi, vm are VL floats, 32-bit integers and a mask. v_load v_store v_set; v_add v_sub v_mul v_div v_sqrt each rounded;
  * v_fused is one rounding and only for exact products; v_max is a > b ? a : b; v_lt v_eq are false where either is NaN; v_sel(m, a, b)
  * is a where m; v_bits v_real change the type only; vi_shr is logical; vi_lt vi_max are signed; v_from_f16 and v_from_bf16 are exact;
- * v_fold is tl_fold16; vi_store_i8 narrows values that fit; vi_sum vi_top reduce; v_split v_join part pairs; v_from_int converts.
+ * v_fold is tl_fold16, v_fold4 that of four sums; vi_store_i8 narrows values that fit; vi_sum vi_top reduce; v_split v_join part pairs;
+ * v_from_int converts.
  *
  * Words of single files, which a level needs only if it includes them: super.inl (4 bytes a lane); copy.inl: vi_from_u8 vi_store_16
  * v_to_f16; trig.inl: vd, VL / 2 doubles; stored.inl: vi_store vi_across. */
@@ -443,35 +444,49 @@ static inline __attribute__((always_inline)) vf plus(bool exact, vf sum, vf a, v
     return exact ? v_fused(a, b, sum) : v_add(sum, v_mul(a, b));
 }
 
-/* H queries against every key, which is loaded once for them. H and half are constants wherever this is inlined. */
-static inline __attribute__((always_inline)) void scores_of(int H, bool half, float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                                                            const float *keys, int64_t n, int64_t d, float scale) {
-    int64_t done = d / 16 * 16;
-    for (int64_t t = 0; t < n; t++) {
-        const float *key = keys + t * d;
-        vf sum[TL_HEADS][GROUPS];
-        for (int h = 0; h < H; h++)
+/* One query against four keys at a time: the sums fill 8 registers of AVX2, and their folds are shared. half is a constant wherever this is
+ * inlined. */
+static inline __attribute__((always_inline)) void scores_of(bool half, float *s, const float *q, const float *keys, int64_t n, int64_t d) {
+    const int64_t done = d / 16 * 16;
+    int64_t t = 0;
+    for (; t + 4 <= n && done == d; t += 4) {
+        vf sum[4][GROUPS];
+        for (int j = 0; j < 4; j++)
             for (int g = 0; g < GROUPS; g++)
-                sum[h][g] = v_set(0.0f);
-        for (int64_t i = 0; i < done; i += 16)
+                sum[j][g] = v_set(0.0f);
+        for (int64_t i = 0; i < d; i += 16)
             for (int g = 0; g < GROUPS; g++) {
-                vf k = v_load(key + i + g * VL);
-                for (int h = 0; h < H; h++)
-                    sum[h][g] = plus(half, sum[h][g], v_load(q + h * q_stride + i + g * VL), k);
+                vf x = v_load(q + i + g * VL);
+                for (int j = 0; j < 4; j++)
+                    sum[j][g] = plus(half, sum[j][g], x, v_load(keys + (t + j) * d + i + g * VL));
             }
-        for (int h = 0; h < H; h++) {
-            float lane[16], dot;
-            if (done == d) {
-                dot = v_fold(sum[h]);
-            } else {
-                for (int g = 0; g < GROUPS; g++)
-                    v_store(lane + g * VL, sum[h][g]);
-                for (int64_t i = done; i < d; i++)
-                    lane[i % 16] += q[h * q_stride + i] * key[i];
-                dot = tl_fold16(lane);
-            }
-            s[h * s_stride + t] = dot * scale;
-        }
+        v_fold4(s + t, sum);
+    }
+    for (; t < n; t++) {
+        vf sum[GROUPS];
+        float lane[16];
+        for (int g = 0; g < GROUPS; g++)
+            sum[g] = v_set(0.0f);
+        for (int64_t i = 0; i < done; i += 16)
+            for (int g = 0; g < GROUPS; g++)
+                sum[g] = plus(half, sum[g], v_load(q + i + g * VL), v_load(keys + t * d + i + g * VL));
+        for (int g = 0; g < GROUPS; g++)
+            v_store(lane + g * VL, sum[g]);
+        for (int64_t i = done; i < d; i++)
+            lane[i % 16] += q[i] * keys[t * d + i];
+        s[t] = tl_fold16(lane);
+    }
+}
+
+void TL_ISA(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
+                    float scale, bool half) {
+    for (int h = 0; h < n_q; h++) {
+        float *to = s + h * s_stride;
+        if (half)
+            scores_of(true, to, q + h * q_stride, keys, n, d);
+        else
+            scores_of(false, to, q + h * q_stride, keys, n, d);
+        TL_ISA(scale)(to, to, scale, n);
     }
 }
 
@@ -486,13 +501,6 @@ static inline __attribute__((always_inline)) void scores_of(int H, bool half, fl
     case 7: call(3, true); break;          \
     default: call(4, true); break;         \
     }
-
-void TL_ISA(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
-                    float scale, bool half) {
-#define SCORES(H, half) scores_of(H, half, s, s_stride, q, q_stride, keys, n, d, scale)
-    BY_HEADS(SCORES)
-#undef SCORES
-}
 
 void TL_ISA(weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum) {
     float most = tl_real(TL_INF_BITS | TL_SIGN_BIT), lane[16] = {0}, top[VL];
@@ -538,7 +546,7 @@ static inline __attribute__((always_inline)) void values_of(int H, int J, bool h
     vf sum[TL_HEADS][4];
     for (int h = 0; h < H; h++)
         for (int i = 0; i < J; i++)
-            sum[h][i] = v_set(0.0f);
+            sum[h][i] = v_load(a + h * a_stride + j + i * VL);
     for (int64_t t = 0; t < n; t++) {
         vf v[4];
         for (int i = 0; i < J; i++)
@@ -565,7 +573,7 @@ static inline __attribute__((always_inline)) void all_values(int H, bool half, f
         values_of(H, 1, half, a, a_stride, p, p_stride, values, n, dv, j);
     for (; j < dv; j++)
         for (int h = 0; h < H; h++) {
-            float s = 0;
+            float s = a[h * a_stride + j];
             for (int64_t t = 0; t < n; t++)
                 s += p[h * p_stride + t] * values[t * dv + j];
             a[h * a_stride + j] = s;

@@ -64,6 +64,16 @@ static inline float v_fold(const vf *s) {
     return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
 }
 
+/* Four such sums to out[0..3]: halves of two sums meet in one register at each step. */
+static inline void v_fold4(float *out, vf (*s)[2]) {
+    vf a = v_add(s[0][0], s[0][1]), b = v_add(s[1][0], s[1][1]), c = v_add(s[2][0], s[2][1]), d = v_add(s[3][0], s[3][1]);
+    vf ac = v_add(_mm256_permute2f128_ps(a, c, 0x20), _mm256_permute2f128_ps(a, c, 0x31));
+    vf bd = v_add(_mm256_permute2f128_ps(b, d, 0x20), _mm256_permute2f128_ps(b, d, 0x31));
+    vf x = v_add(_mm256_shuffle_ps(ac, bd, 0x44), _mm256_shuffle_ps(ac, bd, 0xEE));
+    x = v_add(x, _mm256_movehdup_ps(x));
+    _mm_storeu_ps(out, _mm_shuffle_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1), 0x88));
+}
+
 /* Pairs (a0 b0 a1 b1 ...) of 2 VL floats to the even and the odd ones, and back. */
 static inline void v_split(const float *p, vf *even, vf *odd) {
     vf a = v_load(p), b = v_load(p + 8);

@@ -49,6 +49,17 @@ static inline float v_fold(const vf *s) {
     return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
 }
 
+/* Four such sums to out[0..3]: two sums, then four, share a register. */
+static inline void v_fold4(float *out, vf (*s)[1]) {
+    vf ab = v_add(_mm512_shuffle_f32x4(s[0][0], s[1][0], 0x44), _mm512_shuffle_f32x4(s[0][0], s[1][0], 0xEE));
+    vf cd = v_add(_mm512_shuffle_f32x4(s[2][0], s[3][0], 0x44), _mm512_shuffle_f32x4(s[2][0], s[3][0], 0xEE));
+    vf x = v_add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+    x = v_add(x, _mm512_permute_ps(x, 0x0E));
+    x = v_add(x, _mm512_permute_ps(x, 0x01));
+    const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_permutexvar_ps(first, x)));
+}
+
 /* Pairs (a0 b0 a1 b1 ...) of 2 VL floats to the even and the odd ones, and back. */
 static inline void v_split(const float *p, vf *even, vf *odd) {
     const vi e = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), o = vi_add(e, vi_set(1));
