@@ -130,13 +130,13 @@ static inline vf v_relu(vf x) {
 
 /* ---- elementwise ---- */
 
-#define UNARY(name, vector, scalar)                                                                                                        \
-    void TL_ISA(name)(float *y, const float *x, int64_t n) {                                                                               \
-        int64_t i = 0;                                                                                                                     \
-        for (; i + VL <= n; i += VL)                                                                                                       \
-            v_store(y + i, vector(v_load(x + i)));                                                                                         \
-        for (; i < n; i++)                                                                                                                 \
-            y[i] = scalar(x[i]);                                                                                                           \
+#define UNARY(name, vector, scalar)                          \
+    void TL_ISA(name)(float *y, const float *x, int64_t n) { \
+        int64_t i = 0;                                       \
+        for (; i + VL <= n; i += VL)                         \
+            v_store(y + i, vector(v_load(x + i)));           \
+        for (; i < n; i++)                                   \
+            y[i] = scalar(x[i]);                             \
     }
 
 static inline vf v_sqr(vf x) {
@@ -169,13 +169,13 @@ UNARY(silu, v_silu, tl_siluf)
 UNARY(gelu, v_gelu, tl_gelu_tanhf)
 UNARY(gelu_erf, v_gelu_erf, tl_gelu_erff)
 
-#define BINARY(name, vector, scalar)                                                                                                       \
-    void TL_ISA(name)(float *y, const float *a, const float *b, int64_t n) {                                                               \
-        int64_t i = 0;                                                                                                                     \
-        for (; i + VL <= n; i += VL)                                                                                                       \
-            v_store(y + i, vector(v_load(a + i), v_load(b + i)));                                                                          \
-        for (; i < n; i++)                                                                                                                 \
-            y[i] = scalar(a[i], b[i]);                                                                                                     \
+#define BINARY(name, vector, scalar)                                         \
+    void TL_ISA(name)(float *y, const float *a, const float *b, int64_t n) { \
+        int64_t i = 0;                                                       \
+        for (; i + VL <= n; i += VL)                                         \
+            v_store(y + i, vector(v_load(a + i), v_load(b + i)));            \
+        for (; i < n; i++)                                                   \
+            y[i] = scalar(a[i], b[i]);                                       \
     }
 
 static inline vf v_swiglu(vf a, vf b) {
@@ -244,14 +244,14 @@ void TL_ISA(clamp)(float *y, const float *x, float low, float high, int64_t n) {
 enum { GROUPS = 16 / VL };
 
 /* Lanes hold what vectors gave for i < done; the rest is added one by one, then all are folded. */
-#define FINISH_LANES(lanes, done, n, term)                                                                                                 \
-    if (done == n)                                                                                                                         \
-        return v_fold(lanes);                                                                                                              \
-    float lane[16];                                                                                                                        \
-    for (int g = 0; g < GROUPS; g++)                                                                                                       \
-        v_store(lane + g * VL, lanes[g]);                                                                                                  \
-    for (int64_t i = done; i < n; i++)                                                                                                     \
-        lane[i % 16] += term;                                                                                                              \
+#define FINISH_LANES(lanes, done, n, term) \
+    if (done == n)                         \
+        return v_fold(lanes);              \
+    float lane[16];                        \
+    for (int g = 0; g < GROUPS; g++)       \
+        v_store(lane + g * VL, lanes[g]);  \
+    for (int64_t i = done; i < n; i++)     \
+        lane[i % 16] += term;              \
     return tl_fold16(lane)
 
 static inline float sum_lanes(const float *x, int64_t n) {
@@ -490,16 +490,16 @@ void TL_ISA(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride
     }
 }
 
-#define BY_HEADS(call)                     \
-    switch (n_q + (half ? 4 : 0)) {        \
-    case 1: call(1, false); break;         \
-    case 2: call(2, false); break;         \
-    case 3: call(3, false); break;         \
-    case 4: call(4, false); break;         \
-    case 5: call(1, true); break;          \
-    case 6: call(2, true); break;          \
-    case 7: call(3, true); break;          \
-    default: call(4, true); break;         \
+#define BY_HEADS(call)              \
+    switch (n_q + (half ? 4 : 0)) { \
+    case 1: call(1, false); break;  \
+    case 2: call(2, false); break;  \
+    case 3: call(3, false); break;  \
+    case 4: call(4, false); break;  \
+    case 5: call(1, true); break;   \
+    case 6: call(2, true); break;   \
+    case 7: call(3, true); break;   \
+    default: call(4, true); break;  \
     }
 
 void TL_ISA(weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum) {
