@@ -16,6 +16,8 @@ typedef struct tl_cpu {
     bool pack;      /* weights are wanted packed */
     const tl_level *level;
     tl_kernels kernels;
+    tl_kernel_names names;
+    char attention[2][TL_KERNEL_NAME]; /* of the steps that attention.c runs, with keys of f32 and of f16 */
     char text[96];
 } tl_cpu;
 
@@ -58,6 +60,8 @@ typedef struct cpu_program {
 extern const cpu_driver tl_cpu_driver_reference, tl_cpu_driver_rows, tl_cpu_driver_copy, tl_cpu_driver_prep, tl_cpu_driver_linear,
     tl_cpu_driver_attention, tl_cpu_driver_split, tl_cpu_driver_join;
 
+/* cpu.c: the name of a slot's kernel (entry: of a slot with one a type); the level's own name where there is no such slot. */
+const char *tl_cpu_kernel_name(const tl_cpu *cpu, const char *slot, int entry);
 /* lower.c */
 tl_status tl_cpu_compile(tl_backend *be, tl_plan *p, tl_error *err);
 void tl_cpu_drop(tl_backend *be, tl_plan *p);
@@ -68,6 +72,7 @@ bool tl_cpu_rows_fit(const tl_tensor *node);
 void tl_cpu_row(const tl_cpu *cpu, const tl_tensor *node, int64_t row, float *dst);
 /* copy.c: whether node is an op of that driver. */
 bool tl_cpu_copy_fits(const tl_tensor *node);
+const char *tl_cpu_copy_kernel(const tl_cpu *cpu, const tl_tensor *node); /* for prints */
 /* linear.c */
 cpu_prep tl_cpu_prep_of(tl_dtype weight);
 size_t tl_cpu_prep_bytes(cpu_prep kind, int64_t k);
@@ -94,6 +99,8 @@ void tl_cpu_free(tl_backend *be, tl_buffer *b);
 void tl_cpu_parallel(tl_backend *be, void (*fn)(void *arg, int64_t tile), void *arg, int64_t tiles);
 const char *tl_cpu_describe(tl_backend *be);
 int tl_cpu_threads(tl_backend *be);
+/* peaks.c */
+tl_status tl_cpu_peaks(tl_backend *be, tl_peaks *out, tl_error *err);
 
 /* Rows a tile, 1 .. rows, so that `rows` rows of `work` operations each make tiles worth waking a thread for. */
 int64_t tl_cpu_tile_rows(const tl_cpu *cpu, int64_t rows, double work);
