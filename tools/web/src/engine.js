@@ -25,12 +25,7 @@ class Engine {
   async start(call, options) {
     const chosen = options.module ?? (options.wasmUrl ? { url: options.wasmUrl } : chooseModule(options.threads));
     if (chosen.fault) throw new TallyError('unsupported', chosen.fault);
-    let { module } = chosen;
-    try {
-      module ??= await this.host.compile(String(chosen.url));
-    } catch (e) {
-      throw new TallyError('network', `the WebAssembly module ${chosen.url} cannot be loaded: ${e.message}`, { cause: e });
-    }
+    const module = chosen.module ?? (await this.compile(chosen));
     const shared = WebAssembly.Module.exports(module).some((e) => e.name === 'tl_host_thread_new');
     const { memory, limit } = makeMemory(shared, options.memoryLimit);
     const instance = await WebAssembly.instantiate(module, importsFor(module, () => memory, (text) => call.warn(text)));
@@ -43,6 +38,18 @@ class Engine {
     this.shared = shared;
     this.note = chosen.note ?? null;
     this.wasm.with([bytesOf(`cpu:threads=${this.threads}\0`)], (spec) => this.wasm.check(this.wasm.exports.web_open(spec)));
+  }
+
+  async compile(chosen) {
+    try {
+      return await this.host.compile(String(chosen.url));
+    } catch (e) {
+      if (chosen.instead) {
+        chosen.note = `the module for relaxed SIMD cannot be loaded: ${e.message}`;
+        return this.compile({ url: chosen.instead });
+      }
+      throw new TallyError('network', `the WebAssembly module ${chosen.url} cannot be loaded: ${e.message}`, { cause: e });
+    }
   }
 
   thread() {
@@ -155,8 +162,9 @@ class Engine {
     return generate(this, call, ids, options, !messages && prompt === '');
   }
 
+  /* A step without a name (the preparation of another) belongs to the layer around it. */
   steps(lines) {
-    return lines.map(([op, kernel, node, tiles, operations, bytes, ms]) => ({
+    const steps = lines.map(([op, kernel, node, tiles, operations, bytes, ms]) => ({
       op,
       kernel,
       node,
@@ -166,6 +174,9 @@ class Engine {
       bytes: Number(bytes),
       ms: Number(ms),
     }));
+    for (const [i, step] of steps.entries())
+      if (step.node === '' && i > 0 && i + 1 < steps.length && steps[i - 1].layer === steps[i + 1].layer) step.layer = steps[i - 1].layer;
+    return steps;
   }
 
   plan() {

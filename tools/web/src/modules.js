@@ -41,10 +41,11 @@ export function relaxedFault() {
   return null;
 }
 
-/* The best level that runs here, and why not a better one. */
+/* The best level that runs here, and why not a better one. instead: the module for a site that carries the lower level only. */
 export function chooseModule(threads) {
   if (!WebAssembly.validate(bytes(SIMD))) return { fault: 'this browser lacks WebAssembly SIMD (since 2021 in Chrome and Firefox, 2023 in Safari)' };
   const fault = relaxedFault();
   const level = fault ? 'simd128' : 'relaxed';
-  return { level, note: fault, url: FILES[threads > 1 ? `${level}-threads` : level]() };
+  const ending = threads > 1 ? '-threads' : '';
+  return { level, note: fault, url: FILES[level + ending](), instead: fault ? undefined : FILES[`simd128${ending}`]() };
 }
