@@ -40,7 +40,7 @@ export const { load, forecast, cache } = makeApi({
     return text.startsWith('file:') ? { path: fileURLToPath(text) } : { url: text };
   },
   sources: 'a path, a URL',
-  storage: () => undefined,
+  storage: undefined,
   locks: undefined,
 });
 export { TallyError };

@@ -20,12 +20,13 @@ function keyOf(url, tag, size) {
   return [a, b].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
-/* The store, or undefined with a notice of why. */
+/* The store, or undefined with a notice of why. A host without storage has no store to miss. */
 export async function openStore(storage, locks, warn) {
+  if (!storage) return undefined;
   try {
     const root = await storage();
     if (!root) {
-      if (locks) warn('no cache: this browser offers no private file system here (it needs https or localhost)');
+      warn('no cache: this browser offers no private file system here (it needs https or localhost)');
       return undefined;
     }
     return new Store(await root.getDirectoryHandle(FOLDER, { create: true }), locks, warn);

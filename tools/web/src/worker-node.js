@@ -48,7 +48,7 @@ serve({
   listen: (f) => parentPort.on('message', f),
   compile: async (url) => WebAssembly.compile(await bytesAt(url)),
   readPath,
-  storage: () => undefined,
+  storage: undefined,
   locks: undefined,
   turn: () => new Promise((resolve) => setImmediate(resolve)),
 });
