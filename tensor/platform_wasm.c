@@ -3,6 +3,7 @@
  * A module cannot make a thread. The host does: for each it asks tl_host_thread_new() for a slot, starts a worker with the same module
  * over the same memory, sets that worker's stack pointer to the slot's first word, and has it call tl_host_thread_serve(), which lends
  * the thread to tl_thread_start() until tl_host_thread_end(). So there are as many threads as the host lent; nothing is thread-local.
+ * A worker may come late, but must come: who joins a thread waits for it.
  * What blocks does so by memory.atomic.wait32: the module runs in a worker, because a page's own thread may not wait. A module built
  * without atomics has no threads, and its locks do nothing.
  *
@@ -255,14 +256,16 @@ struct tl_thread {
 };
 
 static tl_thread *lent; /* all slots; the list only grows, by the host's main thread, before it uses the library */
+static int host_cpus;   /* 0: the host has not said */
 
+/* Threads that are free, and the caller, so that a second backend opens, too; no more than the host has processors. */
 int tl_cpu_count_under(const char *root, int cpus) {
     int n = 1;
     (void)root;
     (void)cpus;
     for (const tl_thread *t = lent; t; t = t->next)
-        n++;
-    return n;
+        n += atomic_load_explicit(&t->state, memory_order_relaxed) == FREE;
+    return host_cpus > 0 && n > host_cpus ? host_cpus : n;
 }
 
 int tl_cpu_count(void) {
@@ -277,6 +280,12 @@ enum { STACK_BYTES = 1 << 20 };
 tl_thread *HOST(tl_host_thread_new)(void);
 void HOST(tl_host_thread_serve)(tl_thread *t);
 void HOST(tl_host_thread_end)(tl_thread *t);
+void HOST(tl_host_cpus)(int n);
+
+/* How many threads at most a backend shall use that is not told. */
+void tl_host_cpus(int n) {
+    host_cpus = n;
+}
 
 /* A slot for one more thread; NULL when out of memory. */
 tl_thread *tl_host_thread_new(void) {

@@ -1,0 +1,51 @@
+/* level.c: the table of the simd128 level; what it leaves out it inherits. */
+#include "backends/cpu/isa/simd128/simd128.h"
+
+#ifdef TL_HAVE_LEVEL
+static const tl_kernels kernels = {
+    .quantize_x32 = {tl_simd128_quantize_x32},
+    .quantize_x256 = {tl_simd128_quantize_x256},
+    .round_x13 = {tl_simd128_round_x13},
+    .dot = {[TL_F32] = tl_simd128_dot_f32, [TL_F16] = tl_simd128_dot_f16, [TL_BF16] = tl_simd128_dot_bf16},
+    .panel = {[TL_Q4_0] = tl_simd128_panel_q4_0,
+              [TL_Q4_1] = tl_simd128_panel_q4_1,
+              [TL_Q5_0] = tl_simd128_panel_q5_0,
+              [TL_Q5_1] = tl_simd128_panel_q5_1,
+              [TL_Q8_0] = tl_simd128_panel_q8_0,
+              [TL_Q2_K] = tl_simd128_panel_q2_k,
+              [TL_Q3_K] = tl_simd128_panel_q3_k,
+              [TL_Q4_K] = tl_simd128_panel_q4_k,
+              [TL_Q5_K] = tl_simd128_panel_q5_k,
+              [TL_Q6_K] = tl_simd128_panel_q6_k},
+    .neg = {tl_simd128_neg},
+    .abs = {tl_simd128_abs},
+    .sqr = {tl_simd128_sqr},
+    .sqrt = {tl_simd128_sqrt},
+    .exp = {tl_simd128_exp},
+    .tanh = {tl_simd128_tanh},
+    .sigmoid = {tl_simd128_sigmoid},
+    .relu = {tl_simd128_relu},
+    .silu = {tl_simd128_silu},
+    .gelu = {tl_simd128_gelu},
+    .add = {tl_simd128_add},
+    .sub = {tl_simd128_sub},
+    .mul = {tl_simd128_mul},
+    .div = {tl_simd128_div},
+    .swiglu = {tl_simd128_swiglu},
+    .geglu = {tl_simd128_geglu},
+    .scale = {tl_simd128_scale},
+    .rms_norm = {tl_simd128_rms_norm},
+    .layer_norm = {tl_simd128_layer_norm},
+    .softmax = {tl_simd128_softmax},
+    .rope = {tl_simd128_rope},
+    .from_f16 = {tl_simd128_from_f16},
+    .attention_scores = {tl_simd128_scores},
+    .attention_weights = {tl_simd128_weights},
+    .attention_values = {tl_simd128_values},
+};
+#define KERNELS &kernels
+#else
+#define KERNELS NULL
+#endif
+
+const tl_level tl_level_simd128 = {"simd128", &tl_level_scalar, NULL, KERNELS};
