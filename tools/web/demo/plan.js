@@ -1,5 +1,5 @@
 /* plan.js: the plan as a picture, read from top to bottom: input, the layers before the chosen one as a stack, that one opened, the layers
- * behind it, output. A bar in each step is its share of the time of the last answer, or of the operations where there was none. */
+ * behind it, output. A bar in each step is its part of the time of the last answer, or of the operations where there was none. */
 
 import { byLayer, label } from './inspect.js';
 import { $, el, ms, svg } from './dom.js';
@@ -15,13 +15,14 @@ const count = (n) => {
 };
 
 /* "attn_q" of "blk.3.attn_q", "cache.k" of "cache.3.k". */
-const role = (step) => step.node.replace(/^blk\.\d+\./, '').replace(/^cache\.\d+\./, 'cache.') || `for ${step.op}`;
+const role = (step) => step.node.replace(/^blk\.\d+\./, '').replace(/^cache\.\d+\./, 'cache.') || step.op;
 
 class Picture {
-  constructor(steps) {
+  /* A full bar is the largest step of the opened layer. */
+  constructor(steps, opened) {
     this.timed = steps.some((s) => s.ms > 0);
     this.weight = (s) => (this.timed ? s.ms : s.operations);
-    this.most = Math.max(...steps.map(this.weight), 1e-9);
+    this.most = Math.max(...(opened ?? steps).map(this.weight), 1e-9);
     this.items = [];
     this.y = 4;
   }
@@ -37,7 +38,7 @@ class Picture {
   step(step) {
     const y = this.y;
     const width = WIDTH - LEFT - 6;
-    const share = this.weight(step) / this.most;
+    const share = Math.min(1, this.weight(step) / this.most);
     const title = svg('title', {}, `${step.op} by ${step.kernel}${step.node ? `, ${step.node}` : ''}: ${count(step.operations)} operations, ${count(step.bytes)} bytes, ${step.tiles} tiles`);
     this.add(
       svg(
@@ -115,7 +116,7 @@ export function showPlan(steps, chosen, choose) {
   const groups = byLayer(steps);
   const layers = groups.filter((g) => typeof g.key === 'number');
   const at = Math.max(0, layers.findIndex((g) => g.key === chosen));
-  const picture = new Picture(steps);
+  const picture = new Picture(steps, layers[at]?.steps);
   const input = groups.find((g) => g.key === 'input');
   const output = groups.find((g) => g.key === 'output');
   if (input) picture.steps(input.steps);
