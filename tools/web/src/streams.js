@@ -2,8 +2,28 @@
 
 import { TallyError, aborted } from './errors.js';
 
+const PIECE = 1 << 20;
+
+/* Reads into one buffer over and over where the stream can: new ones for each chunk would pile up until they are collected. */
+function readerOf(stream) {
+  try {
+    const reader = stream.getReader({ mode: 'byob' });
+    let buffer = new ArrayBuffer(PIECE);
+    const read = async () => {
+      const result = await reader.read(new Uint8Array(buffer, 0, PIECE));
+      if (result.value) ({ buffer } = result.value);
+      return result;
+    };
+    return { read, cancel: () => reader.cancel() };
+  } catch (e) {
+    if (!(e instanceof TypeError)) throw e; /* it is no stream of bytes */
+    return stream.getReader();
+  }
+}
+
+/* A chunk is valid until the next one is asked for. */
 export async function* streamChunks(stream, name) {
-  const reader = stream.getReader();
+  const reader = readerOf(stream);
   try {
     for (;;) {
       const { done, value } = await reader.read();

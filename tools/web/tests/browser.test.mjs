@@ -14,6 +14,7 @@ import { tinyModel } from './tiny.mjs';
 const small = tinyModel();
 const large = tinyModel({ layers: 6, embd: 128, ff: 512 });
 const changed = tinyModel({ keys: [['general.version', 'string', 'another']] });
+const MIB = 1 << 20;
 const STRICT = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
 
 /* Our server, with files made up here under /t/, each of its own manners. */
@@ -263,6 +264,38 @@ describe('in Chromium', { skip: missing }, () => {
       assert.deepEqual([a.origins, b.origins].map(String).sort(), ['cache', 'network']);
       assert.equal(a.kept.length, 1);
     });
+  });
+
+  test('a load holds at most 32 MiB in JavaScript and 64 MiB beside weights and cache in the module', async (t) => {
+    await fresh();
+    const bytes = tinyModel({ layers: 20, embd: 256, ff: 1024, zeros: true });
+    assert.ok(bytes.length > 80 * MIB);
+    isolated.put('/t/heavy.gguf', bytes);
+    const cdp = await browser.context.newCDPSession(page);
+    const workers = [];
+    const peak = {};
+    cdp.on('Target.attachedToTarget', ({ sessionId }) => workers.push(sessionId));
+    cdp.on('Target.receivedMessageFromTarget', ({ sessionId, message }) => {
+      const { usedSize = 0, embedderHeapUsedSize = 0, backingStorageSize = 0 } = JSON.parse(message).result ?? {};
+      peak[sessionId] = Math.max(peak[sessionId] ?? 0, usedSize + embedderHeapUsedSize + backingStorageSize);
+    });
+    await cdp.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
+    let id = 1;
+    const timer = setInterval(() => {
+      const message = () => JSON.stringify({ id: id++, method: 'Runtime.getHeapUsage' });
+      for (const sessionId of workers) cdp.send('Target.sendMessageToTarget', { sessionId, message: message() }).catch(() => {});
+    }, 10);
+    for (const from of ['network', 'cache']) {
+      const seen = await visit(page, '/t/heavy.gguf', { contextSize: 64, threads: 2 });
+      assert.deepEqual(seen.origins, [from], seen.message);
+      const { weights, kv, wasm } = seen.info.memory;
+      assert.ok(wasm <= weights + kv + 64 * MIB, `${wasm} bytes of WebAssembly memory`);
+    }
+    clearInterval(timer);
+    await cdp.send('Target.setAutoAttach', { autoAttach: false, waitForDebuggerOnStart: false, flatten: false });
+    const most = Math.max(...Object.values(peak));
+    t.diagnostic(`at most ${(most / MIB).toFixed(1)} MiB in one of ${workers.length} workers`);
+    assert.ok(most > 0 && most <= 32 * MIB, `${most} bytes`);
   });
 
   test('a dropped file is read where it lies', async () => {

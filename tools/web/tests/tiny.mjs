@@ -79,7 +79,7 @@ const CHATML =
   "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-export function tinyModel({ layers = 2, embd = 64, heads = 4, ff = 128, context = 2048, split, keys = [], template = CHATML } = {}) {
+export function tinyModel({ layers = 2, embd = 64, heads = 4, ff = 128, context = 2048, split, keys = [], template = CHATML, zeros = false } = {}) {
   const letters = byteLetters();
   const merges = ['t h', 'Ġ a', 'h e', 'i n', 'Ġ th', 'o u'];
   const tokens = [...letters, ...merges.map((m) => m.replace(' ', '')), '<|endoftext|>', '<|im_start|>', '<|im_end|>'];
@@ -138,7 +138,7 @@ export function tinyModel({ layers = 2, embd = 64, heads = 4, ff = 128, context 
   };
   for (const [, shape, scale] of tensors) {
     const n = shape.reduce((a, b) => a * b);
-    const data = Float32Array.from({ length: n }, () => (scale ? random() * scale : 1));
+    const data = zeros ? new Float32Array(n) : Float32Array.from({ length: n }, () => (scale ? random() * scale : 1));
     w.bytes(new Uint8Array(data.buffer));
     w.pad(32);
   }
