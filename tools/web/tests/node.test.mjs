@@ -4,11 +4,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
+import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { TallyError, cache, forecast, load } from '../src/node.js';
-import { tinyModel } from './tiny.mjs';
+import { makeMemory } from '../src/wasm.js';
+import { streamedModel, tinyModel } from './tiny.mjs';
 
 const bytes = tinyModel();
 const folder = mkdtempSync(join(tmpdir(), 'tally-web-'));
@@ -368,6 +369,40 @@ describe('loading', () => {
     await assert.rejects(load(path, { memoryLimitMiB: 64, threads: 1 }), code('memory', /needs \d+ MiB.*ends at 64 MiB/));
     const model = await load(path);
     await model.close();
+  });
+
+  /* 268 MB a layer, all zeros, made while they are read. */
+  const HUGE = { embd: 2048, heads: 16, ff: 8192, context: 64, zeros: true };
+
+  test('a model of 2.6 GB loads', { skip: freemem() < 4 * 2 ** 30 ? 'less than 4 GB of memory are free' : false }, async () => {
+    const model = await load(streamedModel({ ...HUGE, layers: 10 }), { threads: 1 });
+    const { weights, kv, wasm } = model.info.memory;
+    assert.ok(weights > 2.6e9 && wasm <= weights + kv + (64 << 20), `${wasm} bytes for ${weights}`);
+    await model.close();
+  });
+
+  test('one over 4 GB is refused with both figures, before its weights are read', async () => {
+    await assert.rejects(load(streamedModel({ ...HUGE, layers: 17 })), code('memory', /needs 4[45]\d\d MiB.*ends at 4096 MiB/));
+  });
+
+  test('where an engine grants no 4 GB, 2 are asked for, then 1', () => {
+    const { Memory } = WebAssembly;
+    const asked = [];
+    const least = (pages) =>
+      function (o) {
+        asked.push(o.maximum);
+        if (o.maximum > pages) throw new RangeError('too much');
+        return new Memory({ ...o, maximum: 256 });
+      };
+    try {
+      WebAssembly.Memory = least(16384);
+      assert.equal(makeMemory(false).limit, 2 ** 30);
+      assert.deepEqual(asked, [65536, 32768, 16384]);
+      WebAssembly.Memory = least(1);
+      assert.throws(() => makeMemory(false), code('memory'));
+    } finally {
+      WebAssembly.Memory = Memory;
+    }
   });
 
   test('a module that is no module, or is missing, is told by its address', async () => {

@@ -79,7 +79,8 @@ const CHATML =
   "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-export function tinyModel({ layers = 2, embd = 64, heads = 4, ff = 128, context = 2048, split, keys = [], template = CHATML, zeros = false } = {}) {
+/* The file: its table, and functions that make one tensor's data after the other. */
+function build({ layers = 2, embd = 64, heads = 4, ff = 128, context = 2048, split, keys = [], template = CHATML, zeros = false }) {
   const letters = byteLetters();
   const merges = ['t h', 'Ġ a', 'h e', 'i n', 'Ġ th', 'o u'];
   const tokens = [...letters, ...merges.map((m) => m.replace(' ', '')), '<|endoftext|>', '<|im_start|>', '<|im_end|>'];
@@ -131,16 +132,42 @@ export function tinyModel({ layers = 2, embd = 64, heads = 4, ff = 128, context 
     offset += Math.ceil((shape.reduce((a, b) => a * b) * 4) / 32) * 32;
   }
   w.pad(32);
+  const header = w.all();
   let state = 12345;
   const random = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 31 - 1;
   };
-  for (const [, shape, scale] of tensors) {
+  const data = tensors.map(([, shape, scale]) => () => {
     const n = shape.reduce((a, b) => a * b);
-    const data = zeros ? new Float32Array(n) : Float32Array.from({ length: n }, () => (scale ? random() * scale : 1));
-    w.bytes(new Uint8Array(data.buffer));
-    w.pad(32);
+    const values = new Float32Array(Math.ceil(n / 8) * 8);
+    if (!zeros) for (let i = 0; i < n; i++) values[i] = scale ? random() * scale : 1;
+    return new Uint8Array(values.buffer);
+  });
+  const bytes = tensors.map(([, shape]) => Math.ceil(shape.reduce((a, b) => a * b) / 8) * 32);
+  return { header, data, bytes };
+}
+
+export function tinyModel(options = {}) {
+  const { header, data } = build(options);
+  const parts = [header, ...data.map((make) => make())];
+  const all = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    all.set(p, at);
+    at += p.length;
   }
-  return w.all();
+  return all;
+}
+
+/* The same as a stream of small pieces, which holds a tensor at a time, or nothing but zeros. */
+export async function* streamedModel(options) {
+  const PIECE = 1 << 20;
+  const { header, data, bytes } = build(options);
+  yield header;
+  const zeros = new Uint8Array(PIECE);
+  for (const [i, make] of data.entries()) {
+    const all = options.zeros ? null : make();
+    for (let at = 0; at < bytes[i]; at += PIECE) yield all ? all.subarray(at, at + PIECE) : zeros.subarray(0, Math.min(PIECE, bytes[i] - at));
+  }
 }
