@@ -304,7 +304,7 @@ TL_API tl_tensor *tl_bank_find(const tl_bank *b, const char *name);
 TL_API int tl_bank_count(const tl_bank *b);
 TL_API tl_tensor *tl_bank_tensor(const tl_bank *b, int i);
 /* Bytes of the bank's tensors: allocated or declared; wrapped memory apart. */
-TL_API size_t tl_bank_bytes(const tl_bank *b);
+TL_API uint64_t tl_bank_bytes(const tl_bank *b); /* of a declared bank, too: more than a machine of 32 bits can hold */
 
 /* ---- plans ------------------------------------------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@ import { Exit, wasi } from './wasi.mjs'
 
 const INITIAL_PAGES = 256
 const options = { threads: 0, pages: 65536 }
-// suite.txt: PROGRAM threads N; PROGRAM skip TEST REASON, where TEST may be * for all.
+// suite.txt: PROGRAM threads N; PROGRAM pages TEST N; PROGRAM skip TEST REASON, where TEST may be * for all.
 const rules = fs.readFileSync(new URL('./suite.txt', import.meta.url), 'utf8').split('\n').map(line => line.match(/^(\w+) (\w+) (\S+) *(.*)$/))
     .filter(Boolean).map(([, program, verb, what, reason]) => ({ program, verb, what, reason }))
 const say = text => fs.writeSync(1, text)
@@ -36,14 +36,14 @@ const read = Object.values(env).filter(v => v.startsWith('/')).map(v => fs.exist
 if (shared && !options.threads)
     options.threads = Number(rules.find(r => r.program === program && r.verb === 'threads')?.what ?? 16)
 
-// ---- threads: workers outlive an instance; one that a trap left inside a tile is ended and replaced ----
+// ---- threads: workers outlive an instance; one that it left in use is ended and replaced ----
 
 const workers = []
 async function lend(exports, memory) {
     const slots = []
     exports.tl_host_cpus?.(2)
     for (let i = 0; shared && i < options.threads - 1; i++) {
-        workers[i] ??= new Worker(new URL('./thread.mjs', import.meta.url), { execArgv: process.execArgv })
+        workers[i] ??= new Worker(new URL('./thread.mjs', import.meta.url))
         const worker = workers[i], slot = exports.tl_host_thread_new() >>> 0
         slots.push(slot)
         await new Promise((ready, failed) => {
@@ -57,8 +57,8 @@ async function lend(exports, memory) {
 }
 
 // Runs the program once. { code, output }; code is 'trap' with the reason in output where it trapped.
-async function run(variables, args, live) {
-    const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: options.pages, shared })
+async function run(variables, args, live, pages = options.pages) {
+    const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: pages, shared })
     let output = ''
     const write = (fd, data) => live ? fs.writeSync(fd, data) : (output += data)
     const system = wasi({ args: [program, ...args], env: { ...env, ...variables }, read, write, memory })
@@ -71,12 +71,13 @@ async function run(variables, args, live) {
     } catch (e) {
         result = e instanceof Exit ? { code: e.code, output } : { code: 'trap', output: `${output}${e.stack ?? e}\n` }
     }
-    if (result.code === 0)
-        for (const slot of slots)
+    for (const [i, slot] of slots.entries())
+        if (result.code === 0 && new Int32Array(memory.buffer, slot + 4, 1)[0] === 0) { // free
             exports.tl_host_thread_end(slot)
-    else
-        for (const worker of workers.splice(0))
-            await worker.terminate()
+        } else {
+            await workers[i].terminate()
+            delete workers[i]
+        }
     return result
 }
 
@@ -96,7 +97,8 @@ async function suite() {
             met.add(name)
             continue
         }
-        const r = await run({ CHECK_TEST: which }, [])
+        const pages = rules.find(r => r.program === program && r.verb === 'pages' && r.what === name)?.reason
+        const r = await run({ CHECK_TEST: which }, [], false, Number(pages ?? options.pages))
         checks++
         r.output.split('\n').filter(line => line.startsWith('SKIP: ')).forEach(tell)
         if (signal !== '0' ? r.code === 'trap' : r.code === 0)
