@@ -1,6 +1,9 @@
-/* attention.c: the driver of attention. A tile is a block of queries of one head group: keys and values of a chunk are brought to f32
- * once, in this worker's scratch, and serve all queries and heads of the tile. Chunks and their combination follow the reference to
- * the bit (ops/attention.c); where a tile begins cannot matter. */
+/* attention.c: the drivers of attention. A tile is a block of queries of one head group. Keys and values come to f32 in blocks that fit the
+ * first cache, once for all queries and heads of the tile; chunks and their combination follow the reference to the bit
+ * (ops/attention.c), so where a tile begins cannot matter.
+ *
+ * One query alone over many keys has too few tiles for many threads. Then its chunks are the tiles (*split*), what they give is kept, and a
+ * second step combines it (*join*) in the order of the first. */
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
@@ -9,7 +12,8 @@
 
 enum { Q, K, V, SPAN, PAGES, BIAS, SINKS };
 enum { MOST_LENGTH = 1 << 16 }; /* of a head */
-enum { QUERIES = 16 };          /* a tile's queries: enough to share a chunk's decoding, few enough to share work among threads */
+enum { QUERIES = 16 };          /* a tile's queries: enough to share a block's decoding, few enough to share work among threads */
+enum { BLOCK_FLOATS = 4096 };
 
 typedef struct shape {
     int64_t heads, group, d, dv; /* heads of q, q heads a kv head, lengths of key and value */
@@ -26,37 +30,48 @@ bool tl_cpu_attention_fits(const tl_tensor *t) {
            (!t->src[PAGES] || tl_dense(t->src[PAGES]));
 }
 
-/* A tile's scratch. Queries and heads of the group are numbered together: u = query * group + head. */
+/* Keys or values that are brought to f32 at once: 16 KiB, half a first cache. */
+static int64_t block_keys(int64_t length) {
+    int64_t n = BLOCK_FLOATS / length / 4 * 4;
+    return n < 4 ? 4 : n < TL_ATTENTION_CHUNK ? n : TL_ATTENTION_CHUNK;
+}
+
+/* A tile's scratch. Queries and heads of the group are numbered together: unit = query * group + head. */
 typedef struct work {
-    float *keys, *values; /* [256][d], [256][dv] of the chunk at hand */
-    float *q;             /* [units][d] */
-    float *a;             /* [units][dv] */
-    float *m, *l;         /* [units] */
-    float *p, *c;         /* [TL_HEADS][256], [TL_HEADS][dv] */
+    float *block;   /* keys or values at hand */
+    float *q;       /* [units][d] */
+    float *a;       /* [units][dv] */
+    float *m, *l;   /* [units] */
+    float *p;       /* [units][256]: scores, then weights, of the chunk at hand */
+    float *c;       /* [units][dv] and */
+    float *cm, *cl; /* [units]: what the chunk gives */
 } work;
 
-static size_t floats(const tl_tensor *t) {
-    shape s = shape_of(t);
-    int64_t units = QUERIES * s.group;
-    return (size_t)(TL_ATTENTION_CHUNK * (s.d + s.dv + TL_HEADS) + units * (s.d + s.dv + 2) + TL_HEADS * s.dv);
+static int64_t block_floats(shape s) {
+    int64_t k = block_keys(s.d) * s.d, v = block_keys(s.dv) * s.dv;
+    return k > v ? k : v;
+}
+
+static size_t floats(shape s, int64_t queries) {
+    return (size_t)(block_floats(s) + queries * s.group * (s.d + 2 * s.dv + 4 + TL_ATTENTION_CHUNK));
 }
 
 size_t tl_cpu_attention_scratch(const tl_tensor *t) {
-    return floats(t) * sizeof(float);
+    return floats(shape_of(t), QUERIES) * sizeof(float);
 }
 
-static work work_of(const tl_tensor *t, void *scratch) {
-    shape s = shape_of(t);
-    int64_t units = QUERIES * s.group;
+static work work_of(shape s, int64_t queries, void *scratch) {
+    int64_t units = queries * s.group;
     work w;
-    w.keys = scratch;
-    w.values = w.keys + TL_ATTENTION_CHUNK * s.d;
-    w.q = w.values + TL_ATTENTION_CHUNK * s.dv;
+    w.block = scratch;
+    w.q = w.block + block_floats(s);
     w.a = w.q + units * s.d;
     w.m = w.a + units * s.dv;
     w.l = w.m + units;
     w.p = w.l + units;
-    w.c = w.p + TL_HEADS * TL_ATTENTION_CHUNK;
+    w.c = w.p + units * TL_ATTENTION_CHUNK;
+    w.cm = w.c + units * s.dv;
+    w.cl = w.cm + units;
     return w;
 }
 
@@ -100,35 +115,90 @@ static void adjust(const tl_tensor *t, float *p, int64_t query, int64_t head, in
         p[i] += bias[t0 + i];
 }
 
-/* Keys t0 <= t < t1 of one chunk, whose first fetched key is `from`, for n_q heads of one query, u the first one's number. */
-static void add_chunk(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t u, int64_t query, int64_t head, int n_q, int64_t from,
-                      int64_t t0, int64_t t1) {
-    shape s = shape_of(t);
-    const tl_attention_params *params = t->params;
-    bool half = t->src[V]->dtype == TL_F16;
-    int64_t n = t1 - t0;
-    float most[TL_HEADS], sum[TL_HEADS];
-    f->attention_scores[0](w->p, TL_ATTENTION_CHUNK, w->q + u * s.d, s.d, n_q, w->keys + (t0 - from) * s.d, n, s.d, params->scale, half);
-    for (int h = 0; h < n_q; h++) {
-        float *p = w->p + h * TL_ATTENTION_CHUNK;
-        adjust(t, p, query, head + h, t0, n);
-        f->attention_weights[0](p, t0, n, half, &most[h], &sum[h]);
-    }
-    f->attention_values[0](w->c, s.dv, w->p, TL_ATTENTION_CHUNK, n_q, w->values + (t0 - from) * s.dv, n, s.dv, half);
-    for (int h = 0; h < n_q; h++) {
-        float *m = &w->m[u + h], *l = &w->l[u + h], *a = w->a + (u + h) * s.dv, *c = w->c + h * s.dv;
-        float both = tl_maxf(*m, most[h]), old = tl_expf(*m - both), now = tl_expf(most[h] - both);
-        *l = *l * old + sum[h] * now;
-        for (int64_t j = 0; j < s.dv; j++)
-            a[j] = a[j] * old + c[j] * now;
-        *m = both;
-    }
-}
-
 /* A range of keys. */
 typedef struct keys {
     int64_t low, high;
 } keys;
+
+/* A tile at work: queries i0 <= i < i1, all of one sequence as long as chunks are swept; base: the query of unit 0. */
+typedef struct job {
+    const tl_kernels *f;
+    const tl_tensor *t;
+    shape s;
+    work w;
+    int64_t kv_head, base, i0, i1;
+} job;
+
+static keys visible(const job *j, int64_t query, int64_t low, int64_t high) {
+    const int32_t *span = (const int32_t *)tl_data(j->t->src[SPAN]) + 3 * query;
+    return (keys){span[1] > low ? span[1] : low, span[2] < high ? span[2] : high};
+}
+
+/* Units from u on that see the same keys of low .. high - 1: at most TL_HEADS, 1 at least. */
+static int alike(const job *j, int64_t u, int64_t end, int64_t low, int64_t high, keys *seen) {
+    *seen = visible(j, j->base + u / j->s.group, low, high);
+    int n = 1;
+    for (; n < TL_HEADS && u + n < end; n++) {
+        keys k = visible(j, j->base + (u + n) / j->s.group, low, high);
+        if (k.low != seen->low || k.high != seen->high)
+            break;
+    }
+    return n;
+}
+
+/* Scores (keys) or values of one block of a chunk, from <= low < high. */
+static void block_of(const job *j, bool values, int64_t from, int64_t low, int64_t high) {
+    const work *w = &j->w;
+    const tl_attention_params *params = j->t->params;
+    const tl_tensor *kv = j->t->src[values ? V : K];
+    bool half = kv->dtype == TL_F16;
+    int64_t end = (j->i1 - j->base) * j->s.group, length = tl_dim(kv, 2);
+    const int32_t *span = tl_data(j->t->src[SPAN]);
+    fetch(j->f, j->t, kv, j->kv_head, span[3 * j->i0], low, high, w->block);
+    for (int64_t u = (j->i0 - j->base) * j->s.group, n; u < end; u += n) {
+        keys k;
+        n = alike(j, u, end, low, high, &k);
+        if (k.low >= k.high)
+            continue;
+        float *p = w->p + u * TL_ATTENTION_CHUNK + (k.low - from), *x = w->block + (k.low - low) * length;
+        if (values)
+            j->f->attention_values[0](w->c + u * length, length, p, TL_ATTENTION_CHUNK, (int)n, x, k.high - k.low, length, half);
+        else
+            j->f->attention_scores[0](p, TL_ATTENTION_CHUNK, w->q + u * length, length, (int)n, x, k.high - k.low, length, params->scale,
+                                      half);
+    }
+}
+
+/* Keys from <= t < to of one chunk: c, cm and cl of each unit that sees some of them. */
+static void chunk_of(const job *j, int64_t from, int64_t to) {
+    const work *w = &j->w;
+    int64_t group = j->s.group, dv = j->s.dv;
+    bool half = j->t->src[V]->dtype == TL_F16;
+    for (int64_t low = from, n = block_keys(j->s.d); low < to; low += n)
+        block_of(j, false, from, low, low + n < to ? low + n : to);
+    for (int64_t i = j->i0; i < j->i1; i++) {
+        keys k = visible(j, i, from, to);
+        for (int64_t h = 0; k.low < k.high && h < group; h++) {
+            int64_t u = (i - j->base) * group + h;
+            float *p = w->p + u * TL_ATTENTION_CHUNK + (k.low - from);
+            adjust(j->t, p, i, j->kv_head * group + h, k.low, k.high - k.low);
+            j->f->attention_weights[0](p, k.low, k.high - k.low, half, &w->cm[u], &w->cl[u]);
+            memset(w->c + u * dv, 0, (size_t)dv * sizeof(float));
+        }
+    }
+    for (int64_t low = from, n = block_keys(dv); low < to; low += n)
+        block_of(j, true, from, low, low + n < to ? low + n : to);
+}
+
+/* The running m, l and a [dv] of one unit take in a chunk's m, l and c, which is overwritten. */
+static void combine(const tl_kernels *f, float *m, float *l, float *a, float chunk_m, float chunk_l, float *c, int64_t dv) {
+    float both = tl_maxf(*m, chunk_m), old = tl_expf(*m - both), now = tl_expf(chunk_m - both);
+    *l = *l * old + chunk_l * now;
+    f->scale[0](a, a, old, dv);
+    f->scale[0](c, c, now, dv);
+    f->add[0](a, a, c, dv);
+    *m = both;
+}
 
 static keys keys_of(const tl_tensor *t, int64_t query) {
     const int32_t *span = (const int32_t *)tl_data(t->src[SPAN]) + 3 * query;
@@ -155,73 +225,167 @@ static int64_t company(const tl_tensor *t, int64_t i0, int64_t i1, keys *seen) {
     return i;
 }
 
-/* Queries i0 <= i < i1 of one sequence, which see all keys low <= t < high between them. */
-static void sweep(const tl_kernels *f, const tl_tensor *t, const work *w, int64_t kv_head, int64_t base, int64_t i0, int64_t i1,
-                  int64_t low, int64_t high) {
-    shape s = shape_of(t);
-    const int32_t *span = tl_data(t->src[SPAN]);
+/* All chunks of keys low <= t < high, which the job's queries see between them. */
+static void sweep(const job *j, int64_t low, int64_t high) {
+    const work *w = &j->w;
+    int64_t dv = j->s.dv;
     for (int64_t chunk = low / TL_ATTENTION_CHUNK * TL_ATTENTION_CHUNK; low < high && chunk < high; chunk += TL_ATTENTION_CHUNK) {
         int64_t from = chunk < low ? low : chunk, to = chunk + TL_ATTENTION_CHUNK < high ? chunk + TL_ATTENTION_CHUNK : high;
-        fetch(f, t, t->src[K], kv_head, span[3 * i0], from, to, w->keys);
-        fetch(f, t, t->src[V], kv_head, span[3 * i0], from, to, w->values);
-        for (int64_t i = i0; i < i1; i++) {
-            int64_t t0 = span[3 * i + 1] > from ? span[3 * i + 1] : from, t1 = span[3 * i + 2] < to ? span[3 * i + 2] : to;
-            for (int64_t h = 0; t0 < t1 && h < s.group; h += TL_HEADS) {
-                int n_q = s.group - h < TL_HEADS ? (int)(s.group - h) : TL_HEADS;
-                add_chunk(f, t, w, (i - base) * s.group + h, i, kv_head * s.group + h, n_q, from, t0, t1);
-            }
+        chunk_of(j, from, to);
+        for (int64_t i = j->i0; i < j->i1; i++) {
+            keys k = visible(j, i, from, to);
+            for (int64_t u = (i - j->base) * j->s.group; k.low < k.high && u < (i + 1 - j->base) * j->s.group; u++)
+                combine(j->f, &w->m[u], &w->l[u], w->a + u * dv, w->cm[u], w->cl[u], w->c + u * dv, dv);
         }
     }
 }
 
-static void finish(const tl_tensor *t, const work *w, int64_t u, int64_t query, int64_t head) {
+/* Queries of i0 .. i1 - 1 as the products want them. */
+static void load_queries(const job *j) {
+    for (int64_t u = (j->i0 - j->base) * j->s.group; u < (j->i1 - j->base) * j->s.group; u++) {
+        int64_t i = j->base + u / j->s.group, head = j->kv_head * j->s.group + u % j->s.group;
+        const float *q = tl_row(j->t->src[Q], i * j->s.heads + head);
+        if (j->t->src[K]->dtype == TL_F16)
+            j->f->round_x13[0](j->w.q + u * j->s.d, q, j->s.d);
+        else
+            memcpy(j->w.q + u * j->s.d, q, (size_t)j->s.d * sizeof(float));
+    }
+}
+
+/* y = a / l, after the head's sink; a is overwritten, c is room for dv floats. */
+static void finish(const tl_kernels *f, const tl_tensor *t, float m, float l, float *a, float *c, int64_t query, int64_t head) {
     shape s = shape_of(t);
-    const int32_t *span = (const int32_t *)tl_data(t->src[SPAN]) + 3 * query;
-    float *a = w->a + u * s.dv, *y = tl_row(t, query * s.heads + head);
+    keys k = keys_of(t, query);
+    float *y = tl_row(t, query * s.heads + head);
+    if (k.low >= k.high) {
+        memset(y, 0, (size_t)s.dv * sizeof(float));
+        return;
+    }
     if (t->src[SINKS]) {
         float sink = ((const float *)tl_data(t->src[SINKS]))[head];
-        float both = tl_maxf(w->m[u], sink), old = tl_expf(w->m[u] - both);
-        w->l[u] = w->l[u] * old + tl_expf(sink - both);
-        for (int64_t j = 0; j < s.dv; j++)
-            a[j] *= old;
+        float both = tl_maxf(m, sink), old = tl_expf(m - both);
+        l = l * old + tl_expf(sink - both);
+        f->scale[0](a, a, old, s.dv);
     }
-    for (int64_t j = 0; j < s.dv; j++)
-        y[j] = span[2] > span[1] ? a[j] / w->l[u] : 0;
+    for (int64_t i = 0; i < s.dv; i++)
+        c[i] = l;
+    f->div[0](y, a, c, s.dv);
+}
+
+/* ---- blocks of queries ---- */
+
+/* Whether this run's one query is cut over its keys: where its tiles are fewer than twice the threads and it sees several chunks. */
+static bool is_split(const cpu_step *step, const cpu_run *r) {
+    const tl_tensor *t = step->node;
+    if (step->buffer < 0 || tl_plan_dim0(r->plan, t) != 1 || tl_dim(t->src[K], 1) >= 2 * r->cpu->threads)
+        return false;
+    keys k = keys_of(t, 0);
+    return k.high - k.low > TL_ATTENTION_CHUNK;
 }
 
 static int64_t tiles(const cpu_step *s, const cpu_run *r) {
     int64_t n = tl_plan_dim0(r->plan, s->node);
-    return (n + QUERIES - 1) / QUERIES * tl_dim(s->node->src[K], 1);
+    return is_split(s, r) ? 0 : (n + QUERIES - 1) / QUERIES * tl_dim(s->node->src[K], 1);
 }
 
 static void run(const cpu_step *step, const cpu_run *r, int64_t tile, void *scratch) {
     const tl_tensor *t = step->node;
-    const tl_kernels *f = &r->cpu->kernels;
     shape s = shape_of(t);
-    int64_t kv_heads = tl_dim(t->src[K], 1), kv_head = tile % kv_heads, i0 = tile / kv_heads * QUERIES, n = tl_plan_dim0(r->plan, t);
+    int64_t kv_heads = tl_dim(t->src[K], 1), i0 = tile / kv_heads * QUERIES, n = tl_plan_dim0(r->plan, t);
     int64_t i1 = i0 + QUERIES < n ? i0 + QUERIES : n;
-    work w = work_of(t, scratch);
-    for (int64_t i = i0; i < i1; i++) {
-        for (int64_t h = 0; h < s.group; h++) {
-            int64_t u = (i - i0) * s.group + h;
-            const float *q = tl_row(t->src[Q], i * s.heads + kv_head * s.group + h);
-            if (t->src[K]->dtype == TL_F16)
-                f->round_x13[0](w.q + u * s.d, q, s.d);
-            else
-                memcpy(w.q + u * s.d, q, (size_t)s.d * sizeof(float));
-            memset(w.a + u * s.dv, 0, (size_t)s.dv * sizeof(float));
-            w.l[u] = 0;
-            w.m[u] = tl_real(TL_INF_BITS | TL_SIGN_BIT);
-        }
+    job j = {&r->cpu->kernels, t, s, work_of(s, QUERIES, scratch), tile % kv_heads, i0, i0, i1};
+    load_queries(&j);
+    for (int64_t u = 0; u < (i1 - i0) * s.group; u++) {
+        memset(j.w.a + u * s.dv, 0, (size_t)s.dv * sizeof(float));
+        j.w.l[u] = 0;
+        j.w.m[u] = tl_real(TL_INF_BITS | TL_SIGN_BIT);
     }
-    for (int64_t a = i0, b; a < i1; a = b) {
+    for (int64_t a = i0; a < i1; a = j.i1) {
         keys seen;
-        b = company(t, a, i1, &seen);
-        sweep(f, t, &w, kv_head, i0, a, b, seen.low, seen.high);
+        j.i0 = a;
+        j.i1 = company(t, a, i1, &seen);
+        sweep(&j, seen.low, seen.high);
     }
-    for (int64_t i = i0; i < i1; i++)
-        for (int64_t h = 0; h < s.group; h++)
-            finish(t, &w, (i - i0) * s.group + h, i, kv_head * s.group + h);
+    for (int64_t u = 0; u < (i1 - i0) * s.group; u++)
+        finish(j.f, t, j.w.m[u], j.w.l[u], j.w.a + u * s.dv, j.w.c, i0 + u / s.group, j.kv_head * s.group + u % s.group);
 }
 
 const cpu_driver tl_cpu_driver_attention = {"attention", tiles, run};
+
+/* ---- one query over many keys ---- */
+
+/* Floats that a chunk leaves for a head: m, l and c [dv]. */
+static int64_t part_floats(shape s) {
+    return s.dv + 2;
+}
+
+static int64_t most_chunks(const tl_tensor *t) {
+    int64_t keys = t->src[PAGES] ? tl_dim(t->src[PAGES], 1) * TL_ATTENTION_PAGE : tl_dim(t->src[K], 0);
+    return (keys + TL_ATTENTION_CHUNK - 1) / TL_ATTENTION_CHUNK + 1;
+}
+
+size_t tl_cpu_attention_parts(const tl_tensor *t) {
+    shape s = shape_of(t);
+    return most_chunks(t) <= 2 ? 0 : (size_t)(most_chunks(t) * s.heads * part_floats(s)) * sizeof(float);
+}
+
+static float *part_of(const cpu_step *step, shape s, int64_t chunk, int64_t head) {
+    return (float *)step->address + (chunk * s.heads + head) * part_floats(s);
+}
+
+/* Chunk number i of the query's, and how many there are. */
+static keys chunk_at(const tl_tensor *t, int64_t i) {
+    keys all = keys_of(t, 0), k = {(all.low / TL_ATTENTION_CHUNK + i) * TL_ATTENTION_CHUNK, 0};
+    k.high = k.low + TL_ATTENTION_CHUNK < all.high ? k.low + TL_ATTENTION_CHUNK : all.high;
+    k.low = k.low > all.low ? k.low : all.low;
+    return k;
+}
+
+static int64_t chunks(const tl_tensor *t) {
+    keys all = keys_of(t, 0);
+    return (all.high + TL_ATTENTION_CHUNK - 1) / TL_ATTENTION_CHUNK - all.low / TL_ATTENTION_CHUNK;
+}
+
+static int64_t split_tiles(const cpu_step *s, const cpu_run *r) {
+    return is_split(s, r) ? chunks(s->node) * tl_dim(s->node->src[K], 1) : 0;
+}
+
+static void split_run(const cpu_step *step, const cpu_run *r, int64_t tile, void *scratch) {
+    const tl_tensor *t = step->node;
+    shape s = shape_of(t);
+    int64_t kv_heads = tl_dim(t->src[K], 1), chunk = tile / kv_heads;
+    job j = {&r->cpu->kernels, t, s, work_of(s, QUERIES, scratch), tile % kv_heads, 0, 0, 1};
+    keys k = chunk_at(t, chunk);
+    load_queries(&j);
+    chunk_of(&j, k.low, k.high);
+    for (int64_t u = 0; u < s.group; u++) {
+        float *part = part_of(step, s, chunk, j.kv_head * s.group + u);
+        part[0] = j.w.cm[u];
+        part[1] = j.w.cl[u];
+        memcpy(part + 2, j.w.c + u * s.dv, (size_t)s.dv * sizeof(float));
+    }
+}
+
+const cpu_driver tl_cpu_driver_split = {"attention_split", split_tiles, split_run};
+
+static int64_t join_tiles(const cpu_step *s, const cpu_run *r) {
+    return is_split(s, r) ? 1 : 0;
+}
+
+static void join_run(const cpu_step *step, const cpu_run *r, int64_t tile, void *scratch) {
+    const tl_tensor *t = step->node;
+    shape s = shape_of(t);
+    float *a = scratch, *c = a + s.dv;
+    (void)tile;
+    for (int64_t head = 0; head < s.heads; head++) {
+        float m = tl_real(TL_INF_BITS | TL_SIGN_BIT), l = 0;
+        memset(a, 0, (size_t)s.dv * sizeof(float));
+        for (int64_t i = 0; i < chunks(t); i++) {
+            float *part = part_of(step, s, i, head);
+            combine(&r->cpu->kernels, &m, &l, a, part[0], part[1], part + 2, s.dv);
+        }
+        finish(&r->cpu->kernels, t, m, l, a, c, 0, head);
+    }
+}
+
+const cpu_driver tl_cpu_driver_join = {"attention_join", join_tiles, join_run};

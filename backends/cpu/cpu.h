@@ -1,5 +1,5 @@
 /* cpu.h: the cpu backend from inside. A compiled plan is a *program*: steps in order, each cut into tiles that the pool runs. lower.c
- * makes steps of nodes, exec.c runs them; drivers by family (rows.c, linear.c, attention.c, reference.c) know how a step is cut and what a
+ * makes steps of nodes, exec.c runs them; drivers by family (rows.c, copy.c, linear.c, attention.c, reference.c) know how a step is cut and what a
  * tile does, and call kernels through the level's table. The ref backend is the same machine with reference steps only. */
 #ifndef TALLY_CPU_H
 #define TALLY_CPU_H
@@ -44,7 +44,7 @@ struct cpu_step {
     const tl_tensor *linear;   /* linear: the linear node (node is the add after it where that was fused) */
     const tl_tensor *residual; /* linear: added last, or NULL */
     cpu_prep prep;             /* prep, linear: kind */
-    int buffer;                /* prep, linear: plan scratch that holds prepared rows, -1: none */
+    int buffer;                /* prep, linear: plan scratch that holds prepared rows; attention: parts of one query; -1: none */
     size_t prep_row;           /* bytes a prepared row */
     bool produce;              /* prep: x was elided, its row is computed here */
     const void *address;       /* of buffer, found at the first run */
@@ -55,7 +55,8 @@ typedef struct cpu_program {
     int n, cap;
 } cpu_program;
 
-extern const cpu_driver tl_cpu_driver_reference, tl_cpu_driver_rows, tl_cpu_driver_prep, tl_cpu_driver_linear, tl_cpu_driver_attention;
+extern const cpu_driver tl_cpu_driver_reference, tl_cpu_driver_rows, tl_cpu_driver_copy, tl_cpu_driver_prep, tl_cpu_driver_linear,
+    tl_cpu_driver_attention, tl_cpu_driver_split, tl_cpu_driver_join;
 
 /* lower.c */
 tl_status tl_cpu_compile(tl_backend *be, tl_plan *p, tl_error *err);
@@ -65,6 +66,8 @@ tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err);
 /* rows.c: whether node has a row kernel and its operands suit it; one row of it into dst. */
 bool tl_cpu_rows_fit(const tl_tensor *node);
 void tl_cpu_row(const tl_cpu *cpu, const tl_tensor *node, int64_t row, float *dst);
+/* copy.c: whether node is an op of that driver. */
+bool tl_cpu_copy_fits(const tl_tensor *node);
 /* linear.c */
 cpu_prep tl_cpu_prep_of(tl_dtype weight);
 size_t tl_cpu_prep_bytes(cpu_prep kind, int64_t k);
@@ -73,11 +76,15 @@ bool tl_cpu_linear_fits(const tl_cpu *cpu, const tl_tensor *linear);
 /* attention.c */
 size_t tl_cpu_attention_scratch(const tl_tensor *node);
 bool tl_cpu_attention_fits(const tl_tensor *node);
+size_t tl_cpu_attention_parts(const tl_tensor *node); /* bytes of plan scratch that let one query be cut over its keys; 0: no use */
 /* pack.c: the packed layout of a weight type; NULL: there is none. */
 const tl_layout *tl_cpu_layout_of(tl_dtype t);
 
 /* reference.c: what `rows` work rows of a node cost; without an op's word on it, the bytes of all operands. */
 tl_cost tl_cpu_cost(const tl_tensor *node, int64_t rows);
+/* reference.c: a step cut by that cost: its tiles now, and the work rows of one. */
+int64_t tl_cpu_tiles(const cpu_step *s, const cpu_run *r);
+void tl_cpu_tile(const cpu_step *s, const cpu_run *r, int64_t tile, int64_t *row0, int64_t *row1);
 
 /* cpu.c, shared with ref */
 tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_error *err);

@@ -28,6 +28,12 @@ static void add_cost(tl_plan_step *out, const cpu_step *s, const cpu_run *r) {
     out->done.written += c.written;
 }
 
+/* Whether step i is the last that writes its node: attention has several. */
+static bool completes(const cpu_program *p, int i) {
+    const cpu_step *s = &p->steps[i], *next = s + 1;
+    return s->driver != &tl_cpu_driver_prep && (i + 1 == p->n || next->node != s->node || next->driver == &tl_cpu_driver_prep);
+}
+
 tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err) {
     cpu_program *prog = p->impl;
     tile_job job = {NULL, {be->impl, p}};
@@ -50,7 +56,7 @@ tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err) {
             p->steps[i].seconds += tl_now() - start;
             add_cost(&p->steps[i], s, &job.run);
         }
-        if (p->options.probe && s->driver != &tl_cpu_driver_prep)
+        if (p->options.probe && completes(prog, i))
             p->options.probe(p->options.probe_ctx, p, s->node);
     }
     return tl_plan_cancelled(p) ? TL_CANCELLED : TL_OK;

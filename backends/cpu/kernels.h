@@ -1,6 +1,6 @@
 /* kernels.h: what a kernel is: signatures, the table of slots that kernels.def lists, and levels. Every kernel equals its scalar
  * definition bit for bit (ARCHITECTURE.md, "Numerics"); n and k have any positive value unless said; floats and
- * prepared rows are aligned as floats are, halves as halves, blocks of weights not at all; y may be the same memory as an equal-shaped x. A
+ * prepared rows are aligned as floats are, halves of keys and values as halves, other stored elements not at all; y may be the same memory as an equal-shaped x. A
  * kernel reads and writes only what its arguments name. Every level has or inherits every kernel that tests/support/kernel_definitions.c
  * defines. */
 #ifndef TALLY_CPU_KERNELS_H
@@ -43,10 +43,18 @@ typedef void (*tl_fn_scores)(float *s, int64_t s_stride, const float *q, int64_t
  * and the max into *max. Where a score is NaN so is *sum, and nothing else is promised (the result is NaN in any case); nor is the sign of a
  * zero max, which is only ever subtracted. */
 typedef void (*tl_fn_weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
-/* For each of n_q rows of weights (1 .. TL_HEADS): a[j] = sum over t ascending, from +0, of p[t] * values[t][j]; a [dv], values [n][dv] f32.
- * half: the products are exact. */
+/* For each of n_q rows of weights (1 .. TL_HEADS): a[j] += p[t] * values[t][j], t ascending; a [dv], values [n][dv] f32. half: the products
+ * are exact. */
 typedef void (*tl_fn_values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n,
                              int64_t dv, bool half);
+/* n elements (whole blocks) as stored -> f32, and f32 -> as stored, as tl_decode and tl_encode; stored elements need no alignment. Types that
+ * cannot be encoded have no encode. */
+typedef void (*tl_fn_decode)(const void *src, float *y, int64_t n);
+typedef void (*tl_fn_encode)(const float *x, void *dst, int64_t n);
+/* The least i >= from with tl_order_key(x[i]) > key; n: none. */
+typedef int64_t (*tl_fn_first_above)(const float *x, int64_t from, int64_t n, int32_t key);
+/* The index of the largest by tl_order_key, the lowest of equals. */
+typedef int64_t (*tl_fn_argmax)(const float *x, int64_t n);
 
 typedef struct tl_kernels {
 #define TL_KERNEL(name, type, entries) type name[entries];

@@ -6,7 +6,7 @@
 #include "backends/cpu/cpu.h"
 #include "ops/ops.h"
 
-enum { COLUMNS = 32 }; /* rows of x a pass over a tile's weights: their prepared form stays in L2 */
+enum { COLUMNS = 96 }; /* rows of x a pass over a tile's weights: their prepared form stays in L2 */
 
 cpu_prep tl_cpu_prep_of(tl_dtype weight) {
     switch (tl_dtype_get(weight)->kind) {
@@ -101,22 +101,23 @@ static int64_t linear_tiles(const cpu_step *s, const cpu_run *r) {
     return (panels + each - 1) / each;
 }
 
-/* y [columns][TL_PANEL] + bias + residual -> rows of the output. */
-static void store(const cpu_step *s, const float *y, int64_t panel, int64_t column0, int columns, int n_rows) {
+/* A panel's part of the output: rows j0 .. j0 + n_rows - 1 of the weight, n_cols columns from c0 on. */
+typedef struct part {
+    int64_t j0, c0;
+    int n_rows, n_cols;
+} part;
+
+/* y [n_cols][y_stride] + bias + residual -> the output, where y may lie already. */
+static void store(const cpu_step *s, const tl_kernels *f, float *y, int64_t y_stride, part p) {
     const tl_tensor *bias = s->linear->n_src > 2 ? s->linear->src[2] : NULL;
-    int64_t j0 = panel * TL_PANEL;
-    const float *b = bias ? (const float *)tl_data(bias) + j0 : NULL;
-    for (int c = 0; c < columns; c++) {
-        float *out = (float *)tl_row(s->node, column0 + c) + j0;
-        const float *add = s->residual ? (const float *)tl_row(s->residual, column0 + c) + j0 : NULL;
-        for (int j = 0; j < n_rows; j++) {
-            float v = y[c * TL_PANEL + j];
-            if (b)
-                v += b[j];
-            if (add)
-                v += add[j];
-            out[j] = v;
-        }
+    for (int c = 0; c < p.n_cols; c++, y += y_stride) {
+        float *out = (float *)tl_row(s->node, p.c0 + c) + p.j0;
+        if (bias)
+            f->add[0](y, y, (const float *)tl_data(bias) + p.j0, p.n_rows);
+        if (s->residual)
+            f->add[0](out, y, (const float *)tl_row(s->residual, p.c0 + c) + p.j0, p.n_rows);
+        else if (y != out)
+            memcpy(out, y, (size_t)p.n_rows * sizeof *out);
     }
 }
 
@@ -125,20 +126,25 @@ static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *
     const tl_kernels *f = &r->cpu->kernels;
     int64_t panels = panel_count(s), each = panels_each(s, r, panels), end = (tile + 1) * each < panels ? (tile + 1) * each : panels;
     int64_t columns = tl_plan_rows(r->plan, s->node), k = tl_dim(w, 1), n = tl_dim(w, 0);
-    const char *rows = s->prep == PREP_NONE ? tl_data(x) : s->address;
+    const char *rows = s->prep == PREP_NONE ? tl_data(x) : s->address, *weights = tl_data(w);
     size_t row_bytes = s->prep == PREP_NONE ? (size_t)k * sizeof(float) : s->prep_row;
-    size_t panel_bytes = w->layout ? tl_bytes(w) / (size_t)panels : 0;
-    float *y = scratch;
+    size_t panel_bytes = w->layout ? tl_bytes(w) / (size_t)panels : (size_t)w->stride[0] * TL_PANEL;
     for (int64_t c0 = 0; c0 < columns; c0 += COLUMNS) {
-        int n_cols = columns - c0 < COLUMNS ? (int)(columns - c0) : COLUMNS;
         const char *xs = rows + (size_t)c0 * row_bytes;
         for (int64_t panel = tile * each; panel < end; panel++) {
-            int n_rows = n - panel * TL_PANEL < TL_PANEL ? (int)(n - panel * TL_PANEL) : TL_PANEL;
+            part p = {panel * TL_PANEL, c0, n - panel * TL_PANEL < TL_PANEL ? (int)(n - panel * TL_PANEL) : TL_PANEL,
+                      columns - c0 < COLUMNS ? (int)(columns - c0) : COLUMNS};
+            /* whole panels go straight to the output, unless it is where the residual lies */
+            bool direct = p.n_rows == TL_PANEL && !s->residual;
+            float *y = direct ? (float *)tl_row(s->node, c0) + p.j0 : scratch;
+            int64_t y_stride = direct ? n : TL_PANEL;
             if (w->layout)
-                f->panel[w->dtype](y, TL_PANEL, (const char *)tl_data(w) + (size_t)panel * panel_bytes, xs, row_bytes, n_cols, k);
+                f->panel[w->dtype](y, y_stride, weights + (size_t)panel * panel_bytes, xs, row_bytes, p.n_cols, k);
             else
-                f->dot[w->dtype](y, TL_PANEL, tl_row(w, panel * TL_PANEL), (size_t)w->stride[0], n_rows, xs, row_bytes, n_cols, k);
-            store(s, y, panel, c0, n_cols, n_rows);
+                f->dot[w->dtype](y, y_stride, weights + (size_t)panel * panel_bytes, (size_t)w->stride[0], p.n_rows, xs, row_bytes,
+                                 p.n_cols, k);
+            if (!direct || s->linear->n_src > 2)
+                store(s, f, y, y_stride, p);
         }
     }
 }

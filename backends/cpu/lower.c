@@ -212,6 +212,23 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
     return add_step(l, &s, residual ? "linear+add" : "linear", most_tiles(l, &s), &c, tl_cpu_linear_scratch(lin));
 }
 
+/* Attention is three steps, of which a run takes the first, or the other two where its one query is cut over its keys. */
+static tl_status add_attention(lowering *l, const tl_tensor *t, int time) {
+    cpu_step s = {.driver = &tl_cpu_driver_attention, .kernel = l->cpu->level->name, .node = t, .buffer = -1};
+    size_t parts = l->cpu->threads > 1 ? tl_cpu_attention_parts(t) : 0;
+    if (parts && (s.buffer = tl_plan_scratch(l->plan, parts, time, time)) < 0)
+        return tl_fail(l->err, TL_ERR_MEMORY, "plan: out of memory for attention");
+    tl_cost c = cost_at_most(t), none = {0, 0, 0};
+    tl_status status = add_step(l, &s, t->op->name, most_tiles(l, &s), &c, tl_cpu_attention_scratch(t));
+    if (parts && !status) {
+        s.driver = &tl_cpu_driver_split;
+        status = add_step(l, &s, "attention_split", 0, &none, tl_cpu_attention_scratch(t));
+        s.driver = &tl_cpu_driver_join;
+        status = status ? status : add_step(l, &s, "attention_join", 0, &none, 0);
+    }
+    return status;
+}
+
 static tl_status add_node(lowering *l, int time) {
     const tl_tensor *t = l->plan->nodes[time];
     if (l->notes[time].elided)
@@ -222,12 +239,13 @@ static tl_status add_node(lowering *l, int time) {
         return add_linear(l, t, t, NULL);
     cpu_step s = {.driver = &tl_cpu_driver_reference, .kernel = "reference", .node = t, .buffer = -1};
     size_t scratch = t->op->scratch ? t->op->scratch(t) : 0;
-    if (!l->cpu->reference && is_op(t, TL_OP_ATTENTION) && tl_cpu_attention_fits(t)) {
-        s.driver = &tl_cpu_driver_attention;
-        s.kernel = l->cpu->level->name;
-        scratch = tl_cpu_attention_scratch(t);
-    } else if (!l->cpu->reference && tl_cpu_rows_fit(t)) {
+    if (!l->cpu->reference && is_op(t, TL_OP_ATTENTION) && tl_cpu_attention_fits(t))
+        return add_attention(l, t, time);
+    if (!l->cpu->reference && tl_cpu_rows_fit(t)) {
         s.driver = &tl_cpu_driver_rows;
+        s.kernel = l->cpu->level->name;
+    } else if (!l->cpu->reference && tl_cpu_copy_fits(t)) {
+        s.driver = &tl_cpu_driver_copy;
         s.kernel = l->cpu->level->name;
     }
     tl_cost c = cost_at_most(t);

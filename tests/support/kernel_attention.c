@@ -167,12 +167,15 @@ static void call_values(kernel_fn fn, const void *args) {
 }
 
 static bool check_sum(kernel_job *j, int64_t n, int64_t d, int fill, int turn) {
-    static float p[TL_HEADS * (MOST_KEYS + 3)], values[MOST_KEYS * MOST_D];
+    static float p[TL_HEADS * (MOST_KEYS + 3)], values[MOST_KEYS * MOST_D], sums[TL_HEADS * (MOST_D + 3)];
     attention_args v = {.n = n, .d = d};
     v.heads = 1 + turn % TL_HEADS;
     v.half = turn / TL_HEADS % 2;
     v.gap = turn % 3;
-    int64_t all = v.heads * (n + v.gap) - v.gap;
+    int64_t all = v.heads * (n + v.gap) - v.gap, out = v.heads * (d + v.gap) - v.gap;
+    memset(sums, 0, sizeof sums);
+    if (turn % 3 == 1) /* the sums so far */
+        kernel_floats(sums, out, fill, (uint64_t)turn * 2 + 7);
     kernel_floats(p, all, fill, (uint64_t)turn * 2);
     kernel_floats(values, n * d, turn % 3 ? fill : turn % KERNEL_FILLS, (uint64_t)turn * 2 + 1);
     for (int64_t i = 0; turn % 11 == 0 && i < all; i++) /* each product is -0 */
@@ -187,7 +190,7 @@ static bool check_sum(kernel_job *j, int64_t n, int64_t d, int fill, int turn) {
                 turn % 11 ? kernel_fill_name(fill) : "products of -0");
     kernel_arg arg[] = {{.pointer = &v.a, .bytes = (size_t)all * 4, .align = 4, .data = p},
                         {.pointer = &v.b, .bytes = (size_t)(n * d) * 4, .align = 4, .data = values},
-                        {.pointer = &v.y, .bytes = (size_t)(v.heads * (d + v.gap) - v.gap) * 4, .align = 4}};
+                        {.pointer = &v.y, .bytes = (size_t)out * 4, .align = 4, .data = sums, .changes = true}};
     return kernel_run(j, call_values, &v, arg, 3);
 }
 

@@ -1,8 +1,6 @@
 // wasi.mjs: the calls of wasi-libc that the suite's programs make: output, arguments, clock, and files, which live in memory; below the
 // folders that the host names its own files can be read. Every instance has a system of its own. (node:wasi of Node 20 crashes after
-// memory.grow.)
-import fs from 'node:fs'
-import path from 'node:path'
+// memory.grow.) Runs in a page, too, where there is no fs.
 
 const OK = 0, BADF = 8, EXIST = 20, INVAL = 28, ISDIR = 31, NOENT = 44, NOSYS = 52, ROFS = 69
 const FILE = 4, FOLDER = 3, TERMINAL = 2
@@ -14,23 +12,28 @@ export class Exit extends Error {
     }
 }
 
-// args, env: strings; read: folders of the host whose files may be read; write(fd, bytes): where output goes.
-export function wasi({ args = ['program'], env = {}, read = [], write, memory }) {
+const encode = text => new TextEncoder().encode(text)
+// No view of shared memory may be decoded.
+const decode = bytes => new TextDecoder().decode(bytes.slice())
+const resolve = p => '/' + p.split('/').filter(part => part && part !== '.').join('/')
+const parent = p => p.slice(0, p.lastIndexOf('/')) || '/'
+
+// args, env: strings; read: folders of the host (by its fs) whose files may be read; write(fd, text): where output goes.
+export function wasi({ args = ['program'], env = {}, read = [], fs, write, memory }) {
     const files = new Map() // path -> { data, size }
     const open = new Map([[0, {}], [1, {}], [2, {}], [3, { folder: '/' }]])
     const view = () => new DataView(memory.buffer)
     const bytes = (at, n) => new Uint8Array(memory.buffer, at >>> 0, n >>> 0)
-    const text = (at, n) => Buffer.from(bytes(at, n)).toString()
-    const name = (at, n) => path.resolve('/', text(at, n))
+    const name = (at, n) => resolve(decode(bytes(at, n)))
     const variables = Object.entries(env).map(([k, v]) => `${k}=${v}`)
     const sizes = list => (count, total) => {
         view().setUint32(count, list.length, true)
-        view().setUint32(total, list.reduce((n, s) => n + Buffer.byteLength(s) + 1, 0), true)
+        view().setUint32(total, list.reduce((n, s) => n + encode(s).length + 1, 0), true)
         return OK
     }
     const strings = list => (pointers, at) => {
         list.forEach((s, i) => {
-            const data = Buffer.from(s + '\0')
+            const data = encode(s + '\0')
             view().setUint32(pointers + 4 * i, at, true)
             bytes(at, data.length).set(data)
             at += data.length
@@ -68,8 +71,7 @@ export function wasi({ args = ['program'], env = {}, read = [], write, memory })
         environ_sizes_get: sizes(variables),
         environ_get: strings(variables),
         clock_time_get(id, precision, at) {
-            const now = id === 0 ? BigInt(Date.now()) * 1000000n : process.hrtime.bigint()
-            view().setBigUint64(at, now, true)
+            view().setBigUint64(at, BigInt(Math.round((id === 0 ? Date.now() : performance.now()) * 1e6)), true)
             return OK
         },
         clock_res_get(id, at) {
@@ -86,7 +88,7 @@ export function wasi({ args = ['program'], env = {}, read = [], write, memory })
                 return BADF
             for (const part of parts(at, n)) {
                 if (fd < 3) {
-                    write(fd, Buffer.from(part))
+                    write(fd, decode(part))
                 } else {
                     grow(f.file, f.at + part.length)
                     f.file.data.set(part, f.at)
@@ -169,7 +171,7 @@ export function wasi({ args = ['program'], env = {}, read = [], write, memory })
             if ((f || there) && exclusive)
                 return EXIST
             if (!f && !there) {
-                if (!create || path.dirname(p) !== '/tmp') // the only folder of its own
+                if (!create || parent(p) !== '/tmp') // the only folder of its own
                     return NOENT
                 files.set(p, (f = { data: new Uint8Array(64), size: 0 }))
             }

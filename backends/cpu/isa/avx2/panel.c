@@ -1,7 +1,11 @@
-/* panel.c: packed panels (backends/cpu/pack.c) times quantised rows with AVX2. A vector holds 4 values of 8 rows, so a panel has two
- * halves; maddubs adds pairs in 16 bits: 15 * 127 * 2 for nibbles (eight such fit), |-128| * 127 * 2 = 32,512 for bytes (one fits), where
- * the sign of the weight goes to x, which is never -128. The float step follows quant.h operation by operation; m * bsum has 11 + 12
- * bits, is exact, and may be fused. */
+/* panel.c: packed panels (backends/cpu/pack.c) of blocks of 32 times quantised rows with AVX2. A vector holds 4 values of 8 rows, so a
+ * panel has two halves. One column, or a few, are multiplied straight from the panel, at the speed of memory. For more, blocks are decoded
+ * once to a *strip*, unsigned bytes that stay in the first cache, and tiles of 16 rows by 3 columns run over it.
+ *
+ * maddubs multiplies unsigned by signed bytes and adds pairs in 16 bits. Eight such pairs of nibbles fit (8 * 2 * 15 * 127), four of
+ * 5-bit values, one of bytes. Q8_0 is |w| * (x ^ f) + n with f all ones where w < 0: there x ^ f is -x - 1, and n, the sum of the |w| of a
+ * row's negative weights, puts it right. |w| <= 128 and -128 <= x ^ f <= 126 (127 where w > 0): two products are within 16 bits.
+ * The float step follows quant.h operation by operation; m * bsum has 11 + 12 bits, is exact, and may be fused. */
 #include "backends/cpu/isa/avx2/avx2.h"
 
 #ifdef TL_HAVE_LEVEL
@@ -9,7 +13,13 @@
 #include <string.h>
 
 #define INL static inline __attribute__((always_inline))
-enum { MOST_COLUMNS = 4 };
+/* Pins a running sum to its register: left alone, gcc computes all products first and spills them. */
+#define KEEP(v) __asm__("" : "+x"(v))
+
+enum { COLUMNS = 3 };       /* of a tile: 6 sums of integers, 6 of floats, two vectors of weights, one of x fill the registers */
+enum { STRIP_BLOCKS = 16 }; /* blocks decoded at once: 8 KiB of weights */
+enum { FEW = 3 };           /* columns up to which decoding each time is no dearer than a strip */
+enum { AHEAD = 2048 };      /* bytes of prefetch: memory needs about 80 ns, which is this much at its speed */
 
 INL __m256i four(const int8_t *q) {
     int32_t v;
@@ -21,128 +31,250 @@ INL __m256i sum_pairs(__m256i v) {
     return _mm256_madd_epi16(v, _mm256_set1_epi16(1));
 }
 
-/* Integer dots of 8 rows with C columns over one block. */
-INL void ints4(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m256i *sum) {
-    const __m256i low = _mm256_set1_epi8(15);
-    __m256i s[MOST_COLUMNS];
-    for (int c = 0; c < C; c++)
-        s[c] = _mm256_setzero_si256();
-    for (int g = 0; g < 4; g++) {
-        __m256i w = _mm256_loadu_si256((const void *)(quants + g * 64)), l = _mm256_and_si256(w, low);
-        __m256i h = _mm256_and_si256(_mm256_srli_epi16(w, 4), low);
-        for (int c = 0; c < C; c++) {
-            s[c] = _mm256_add_epi16(s[c], _mm256_maddubs_epi16(l, four(x[c][b].q + 4 * g)));
-            s[c] = _mm256_add_epi16(s[c], _mm256_maddubs_epi16(h, four(x[c][b].q + 16 + 4 * g)));
+/* ---- facts of a type; type is a constant wherever these are inlined ---- */
+
+INL bool has_min(tl_dtype t) {
+    return t == TL_Q4_1 || t == TL_Q5_1;
+}
+
+INL bool has_fifth(tl_dtype t) {
+    return t == TL_Q5_0 || t == TL_Q5_1;
+}
+
+INL int offset_of(tl_dtype t) {
+    return t == TL_Q4_0 ? 8 : t == TL_Q5_0 ? 16 : 0;
+}
+
+INL size_t head_bytes(tl_dtype t) {
+    return has_min(t) ? 64 : 32;
+}
+
+INL size_t block_bytes(tl_dtype t) {
+    return head_bytes(t) + (t == TL_Q8_0 ? 512 : has_fifth(t) ? 320 : 256);
+}
+
+/* ---- decoding ---- */
+
+INL __m256i load(const void *p) {
+    return _mm256_loadu_si256(p);
+}
+
+/* Groups g (low) and g + 4 (high) of a 4-bit half block, g < 4. quants: the half's first group. */
+INL void nibbles(const uint8_t *quants, int g, __m256i *low, __m256i *high) {
+    const __m256i mask = _mm256_set1_epi8(15);
+    __m256i w = load(quants + g * 64);
+    *low = _mm256_and_si256(w, mask);
+    *high = _mm256_and_si256(_mm256_srli_epi16(w, 4), mask);
+}
+
+/* Bits 4 g .. 4 g + 3 of each lane, one a byte, worth 16: byte g / 2 goes to all four, each keeps its bit. */
+INL __m256i fifths(__m256i bits, int g) {
+    const int n = 0x01010101 * (g / 2), m = 0x04040404;
+    const __m256i from = _mm256_setr_epi32(n, n + m, n + 2 * m, n + 3 * m, n, n + m, n + 2 * m, n + 3 * m);
+    const __m256i mine = _mm256_set1_epi32(g % 2 ? (int)0x80402010u : 0x08040201);
+    __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(bits, from), mine), mine);
+    return _mm256_and_si256(set, _mm256_set1_epi8(16));
+}
+
+/* Groups 2 i, 2 i + 1 (low) and 2 i + 4, 2 i + 5 (high) of a half block: u[0], u[1], u[2], u[3]. Group 0 of a 5-bit block holds its 32 fifth
+ * bits. */
+INL void decode(tl_dtype t, const uint8_t *quants, int i, __m256i *u) {
+    const uint8_t *p = quants + (has_fifth(t) ? 64 : 0);
+    for (int j = 0; j < 2; j++) {
+        nibbles(p, 2 * i + j, &u[j], &u[2 + j]);
+        if (has_fifth(t)) {
+            u[j] = _mm256_or_si256(u[j], fifths(load(quants), 2 * i + j));
+            u[2 + j] = _mm256_or_si256(u[2 + j], fifths(load(quants), 2 * i + j + 4));
         }
     }
-    for (int c = 0; c < C; c++)
-        sum[c] = sum_pairs(s[c]);
 }
 
-/* Four bits, one a byte, to bit 4 of that byte: x * 0x204081 puts bit i of a nibble at bit 8 i. */
-INL __m256i fifth_bits(__m256i bits, int at) {
-    __m256i nibble = _mm256_and_si256(_mm256_srli_epi32(bits, at), _mm256_set1_epi32(15));
-    __m256i spread = _mm256_and_si256(_mm256_mullo_epi32(nibble, _mm256_set1_epi32(0x204081)), _mm256_set1_epi32(0x01010101));
-    return _mm256_slli_epi32(spread, 4);
+INL __m256 halves(const uint8_t *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const void *)p));
 }
 
-/* Group 0 holds the fifth bits of all 32 elements. 31 * 127 * 2 fits four times. */
-INL void ints5(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m256i *sum) {
-    const __m256i low = _mm256_set1_epi8(15), fifth = _mm256_loadu_si256((const void *)quants);
-    for (int c = 0; c < C; c++)
-        sum[c] = _mm256_setzero_si256();
-    for (int g = 0; g < 4; g++) {
-        __m256i w = _mm256_loadu_si256((const void *)(quants + 64 + g * 64));
-        __m256i l = _mm256_or_si256(_mm256_and_si256(w, low), fifth_bits(fifth, 4 * g));
-        __m256i h = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(w, 4), low), fifth_bits(fifth, 16 + 4 * g));
-        for (int c = 0; c < C; c++) {
-            __m256i s = _mm256_maddubs_epi16(l, four(x[c][b].q + 4 * g));
-            s = _mm256_add_epi16(s, _mm256_maddubs_epi16(h, four(x[c][b].q + 16 + 4 * g)));
-            sum[c] = _mm256_add_epi32(sum[c], sum_pairs(s));
+/* acc + what a block adds. isum without its offset. */
+INL __m256 add_block(tl_dtype t, __m256 acc, __m256i isum, __m256 d, __m256 m, __m256 dx, int32_t bsum) {
+    if (offset_of(t))
+        isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(offset_of(t) * bsum));
+    __m256 sum = _mm256_cvtepi32_ps(isum);
+    __m256 term = has_min(t) ? _mm256_mul_ps(_mm256_fmadd_ps(m, _mm256_set1_ps((float)bsum), _mm256_mul_ps(sum, d)), dx)
+                             : _mm256_mul_ps(sum, _mm256_mul_ps(d, dx));
+    return _mm256_add_ps(acc, term);
+}
+
+/* ---- one column, straight from the panel ---- */
+
+/* The integer dots of 8 rows over one block. */
+INL __m256i dot8(tl_dtype t, const uint8_t *quants, const int8_t *x) {
+    __m256i sum = _mm256_setzero_si256(), part;
+    if (t == TL_Q8_0) {
+        for (int g = 0; g < 8; g++) {
+            __m256i w = load(quants + g * 64);
+            part = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(four(x + 4 * g), w));
+            sum = _mm256_add_epi32(sum, sum_pairs(part));
         }
+        return sum;
     }
-}
-
-INL void ints8(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m256i *sum) {
-    for (int c = 0; c < C; c++)
-        sum[c] = _mm256_setzero_si256();
-    for (int g = 0; g < 8; g++) {
-        __m256i w = _mm256_loadu_si256((const void *)(quants + g * 64)), a = _mm256_abs_epi8(w);
-        for (int c = 0; c < C; c++)
-            sum[c] = _mm256_add_epi32(sum[c], sum_pairs(_mm256_maddubs_epi16(a, _mm256_sign_epi8(four(x[c][b].q + 4 * g), w))));
+    for (int i = 0; i < 2; i++) { /* four groups fit into 16 bits, also those of 5 bits */
+        __m256i u[4];
+        decode(t, quants, i, u);
+        part = _mm256_add_epi16(_mm256_maddubs_epi16(u[0], four(x + 8 * i)), _mm256_maddubs_epi16(u[1], four(x + 8 * i + 4)));
+        __m256i rest = _mm256_add_epi16(_mm256_maddubs_epi16(u[2], four(x + 8 * i + 16)), _mm256_maddubs_epi16(u[3], four(x + 8 * i + 20)));
+        sum = _mm256_add_epi32(sum, sum_pairs(_mm256_add_epi16(part, rest)));
     }
+    return sum;
 }
 
-INL size_t head_bytes(tl_dtype type) {
-    return type == TL_Q4_1 || type == TL_Q5_1 ? 64 : 32;
-}
-
-INL size_t block_bytes(tl_dtype type) {
-    return head_bytes(type) + (type == TL_Q8_0 ? 512 : type == TL_Q5_0 || type == TL_Q5_1 ? 320 : 256);
-}
-
-/* Adds block b of 8 rows times C columns to acc. p is the packed block. type and C are constants wherever this is inlined. */
-INL void add_block(tl_dtype type, int C, __m256 *acc, const uint8_t *p, int half, const tl_x32 *const *v, int64_t b) {
-    const int offset = type == TL_Q4_0 ? 8 : type == TL_Q5_0 ? 16 : 0;
-    const uint8_t *quants = p + head_bytes(type) + 32 * half;
-    __m256i sum[MOST_COLUMNS];
-    if (type == TL_Q8_0)
-        ints8(quants, v, b, C, sum);
-    else if (type == TL_Q5_0 || type == TL_Q5_1)
-        ints5(quants, v, b, C, sum);
-    else
-        ints4(quants, v, b, C, sum);
-    __m256 d = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 16 * half)));
-    for (int c = 0; c < C; c++) {
-        __m256 dx = _mm256_set1_ps(v[c][b].d);
-        if (offset)
-            sum[c] = _mm256_sub_epi32(sum[c], _mm256_set1_epi32(offset * v[c][b].bsum));
-        __m256 isum = _mm256_cvtepi32_ps(sum[c]), term;
-        if (type == TL_Q4_1 || type == TL_Q5_1) {
-            __m256 m = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 32 + 16 * half)));
-            term = _mm256_mul_ps(_mm256_fmadd_ps(m, _mm256_set1_ps((float)v[c][b].bsum), _mm256_mul_ps(isum, d)), dx);
-        } else {
-            term = _mm256_mul_ps(isum, _mm256_mul_ps(d, dx));
-        }
-        acc[c] = _mm256_add_ps(acc[c], term);
-    }
-}
-
-/* One column: both halves together, so that the panel is read once, in order. */
-INL void one_column(tl_dtype type, float *y, const uint8_t *p, const void *x, int64_t k) {
-    const tl_x32 *v = x;
+INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x32 *x, int64_t k) {
     __m256 acc[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-    for (int64_t b = 0; b < k / 32; b++, p += block_bytes(type))
-        for (int half = 0; half < 2; half++)
-            add_block(type, 1, &acc[half], p, half, &v, b);
+    for (int64_t b = 0; b < k / 32; b++, p += block_bytes(t)) {
+        for (size_t i = 0; i < block_bytes(t); i += 64)
+            _mm_prefetch((const char *)p + AHEAD + i, _MM_HINT_T0);
+        __m256 dx = _mm256_set1_ps(x[b].d);
+        for (int h = 0; h < 2; h++) {
+            __m256 m = has_min(t) ? halves(p + 32 + 16 * h) : _mm256_setzero_ps();
+            acc[h] = add_block(t, acc[h], dot8(t, p + head_bytes(t) + 32 * h, x[b].q), halves(p + 16 * h), m, dx, x[b].bsum);
+        }
+    }
     _mm256_storeu_ps(y, acc[0]);
     _mm256_storeu_ps(y + 8, acc[1]);
 }
 
-/* Several: half after half, because the sums of both would not fit the registers; the panel stays in the first cache. */
-INL void columns(tl_dtype type, float *y, int64_t y_stride, const uint8_t *panel, const void *x, size_t x_stride, int64_t k) {
-    const tl_x32 *v[MOST_COLUMNS];
-    for (int c = 0; c < MOST_COLUMNS; c++)
-        v[c] = (const void *)((const char *)x + (size_t)c * x_stride);
-    for (int half = 0; half < 2; half++) {
-        const uint8_t *p = panel;
-        __m256 acc[MOST_COLUMNS];
-        for (int c = 0; c < MOST_COLUMNS; c++)
-            acc[c] = _mm256_setzero_ps();
-        for (int64_t b = 0; b < k / 32; b++, p += block_bytes(type))
-            add_block(type, MOST_COLUMNS, acc, p, half, v, b);
-        for (int c = 0; c < MOST_COLUMNS; c++)
-            _mm256_storeu_ps(y + c * y_stride + 8 * half, acc[c]);
+/* ---- many columns ---- */
+
+typedef struct strip {
+    __m256i u[STRIP_BLOCKS][8][2];
+    __m256i flip[STRIP_BLOCKS][8][2], start[STRIP_BLOCKS][2]; /* Q8_0: f and n of above */
+    __m256 d[STRIP_BLOCKS][2], m[STRIP_BLOCKS][2];
+} strip;
+
+INL void fill(tl_dtype t, strip *s, const uint8_t *p, int blocks) {
+    for (int b = 0; b < blocks; b++, p += block_bytes(t))
+        for (int h = 0; h < 2; h++) {
+            const uint8_t *quants = p + head_bytes(t) + 32 * h;
+            s->d[b][h] = halves(p + 16 * h);
+            if (has_min(t))
+                s->m[b][h] = halves(p + 32 + 16 * h);
+            if (t == TL_Q8_0) {
+                s->start[b][h] = _mm256_setzero_si256();
+                for (int g = 0; g < 8; g++) {
+                    __m256i w = load(quants + g * 64), u = _mm256_abs_epi8(w), f = _mm256_cmpgt_epi8(_mm256_setzero_si256(), w);
+                    s->u[b][g][h] = u;
+                    s->flip[b][g][h] = f;
+                    __m256i negative = _mm256_maddubs_epi16(_mm256_and_si256(u, f), _mm256_set1_epi8(1));
+                    s->start[b][h] = _mm256_add_epi32(s->start[b][h], sum_pairs(negative));
+                }
+            } else {
+                for (int i = 0; i < 2; i++) {
+                    __m256i u[4];
+                    decode(t, quants, i, u);
+                    for (int j = 0; j < 4; j++)
+                        s->u[b][2 * i + j % 2 + j / 2 * 4][h] = u[j];
+                }
+            }
+        }
+}
+
+/* Integer dots of block b with C columns, sum[h][c]: of bytes ... */
+INL void ints8(int C, const strip *s, int b, const tl_x32 *const *x, __m256i sum[2][COLUMNS]) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    for (int c = 0; c < C; c++)
+        for (int h = 0; h < 2; h++)
+            sum[h][c] = s->start[b][h];
+    for (int g = 0; g < 8; g++)
+        for (int c = 0; c < C; c++) {
+            __m256i v = four(x[c][b].q + 4 * g);
+            for (int h = 0; h < 2; h++) {
+                __m256i products = _mm256_maddubs_epi16(s->u[b][g][h], _mm256_xor_si256(v, s->flip[b][g][h]));
+                sum[h][c] = _mm256_add_epi32(sum[h][c], _mm256_madd_epi16(products, ones));
+                KEEP(sum[h][c]);
+            }
+        }
+}
+
+/* ... and of nibbles and 5-bit values, `fit` products added in 16 bits. */
+INL void ints(int fit, int C, const strip *s, int b, const tl_x32 *const *x, __m256i sum[2][COLUMNS]) {
+    for (int g0 = 0; g0 < 8; g0 += fit) {
+        __m256i part[2][COLUMNS];
+        for (int c = 0; c < C; c++)
+            for (int h = 0; h < 2; h++)
+                part[h][c] = _mm256_setzero_si256();
+        for (int g = g0; g < g0 + fit; g++)
+            for (int c = 0; c < C; c++) {
+                __m256i v = four(x[c][b].q + 4 * g);
+                for (int h = 0; h < 2; h++) {
+                    part[h][c] = _mm256_add_epi16(part[h][c], _mm256_maddubs_epi16(s->u[b][g][h], v));
+                    KEEP(part[h][c]);
+                }
+            }
+        for (int c = 0; c < C; c++)
+            for (int h = 0; h < 2; h++) {
+                __m256i pairs = sum_pairs(part[h][c]);
+                sum[h][c] = g0 ? _mm256_add_epi32(sum[h][c], pairs) : pairs;
+            }
     }
 }
 
-#define PANEL(name, type)                                                                                                             \
-    void tl_avx2_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) { \
-        int c = 0;                                                                                                                    \
-        for (; c + MOST_COLUMNS <= n_cols; c += MOST_COLUMNS)                                                                         \
-            columns(type, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);                    \
-        for (; c < n_cols; c++)                                                                                                       \
-            one_column(type, y + c * y_stride, panel, (const char *)x + (size_t)c * x_stride, k);                                     \
+/* Adds some blocks to y, the sums of 16 rows times C columns. */
+INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *s, int blocks, const tl_x32 *const *x) {
+    __m256 acc[2][COLUMNS];
+    for (int c = 0; c < C; c++)
+        for (int h = 0; h < 2; h++)
+            acc[h][c] = _mm256_loadu_ps(y + c * y_stride + 8 * h);
+    for (int b = 0; b < blocks; b++) {
+        __m256i sum[2][COLUMNS];
+        if (t == TL_Q8_0)
+            ints8(C, s, b, x, sum);
+        else
+            ints(has_fifth(t) ? 4 : 8, C, s, b, x, sum);
+        for (int c = 0; c < C; c++) {
+            __m256 dx = _mm256_set1_ps(x[c][b].d);
+            for (int h = 0; h < 2; h++)
+                acc[h][c] = add_block(t, acc[h][c], sum[h][c], s->d[b][h], s->m[b][h], dx, x[c][b].bsum);
+        }
+    }
+    for (int c = 0; c < C; c++)
+        for (int h = 0; h < 2; h++)
+            _mm256_storeu_ps(y + c * y_stride + 8 * h, acc[h][c]);
+}
+
+INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    const int64_t blocks = k / 32;
+    strip s;
+    for (int c = 0; c < n_cols; c++)
+        for (int h = 0; h < 2; h++)
+            _mm256_storeu_ps(y + c * y_stride + 8 * h, _mm256_setzero_ps());
+    for (int64_t b = 0; b < blocks; b += STRIP_BLOCKS, p += STRIP_BLOCKS * block_bytes(t)) {
+        const int n = blocks - b < STRIP_BLOCKS ? (int)(blocks - b) : STRIP_BLOCKS;
+        fill(t, &s, p, n);
+        for (int c = 0; c < n_cols; c += COLUMNS) {
+            const tl_x32 *v[COLUMNS];
+            const int C = n_cols - c < COLUMNS ? n_cols - c : COLUMNS;
+            for (int i = 0; i < C; i++)
+                v[i] = (const tl_x32 *)(const void *)((const char *)x + (size_t)(c + i) * x_stride) + b;
+            float *to = y + c * y_stride;
+            if (C == 3)
+                tile(t, 3, to, y_stride, &s, n, v);
+            else if (C == 2)
+                tile(t, 2, to, y_stride, &s, n, v);
+            else
+                tile(t, 1, to, y_stride, &s, n, v);
+        }
+    }
+}
+
+INL void panel(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    if (n_cols > FEW)
+        many_columns(t, y, y_stride, p, x, x_stride, n_cols, k);
+    else
+        for (int c = 0; c < n_cols; c++)
+            one_column(t, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);
+}
+
+#define PANEL(name, type)                                                                                                         \
+    void tl_avx2_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        panel(type, y, y_stride, p, x, x_stride, n_cols, k);                                                                      \
     }
 
 PANEL(q4_0, TL_Q4_0)

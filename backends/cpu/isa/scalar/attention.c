@@ -42,8 +42,6 @@ void tl_scalar_values(float *a, int64_t a_stride, const float *p, int64_t p_stri
     (void)half;
     for (int h = 0; h < n_q; h++) {
         float *sum = a + h * a_stride;
-        for (int64_t j = 0; j < dv; j++)
-            sum[j] = 0;
         for (int64_t t = 0; t < n; t++)
             for (int64_t j = 0; j < dv; j++)
                 sum[j] += p[h * p_stride + t] * values[t * dv + j];
