@@ -23,11 +23,16 @@ TL_API const char *tl_backend_name(int i);
 TL_API const char *tl_backend_help(int i);
 /* Every spec that can be opened here, each backend and each ISA level of cpu: "ref", "cpu:isa=scalar", ...; NULL past the end. */
 TL_API const char *tl_backend_openable(int i);
+/* False for the spec of a backend whose results are near those of the others but not the same bits: blas, where this build has it. */
+TL_API bool tl_backend_same_bits(const char *spec);
 /* Levels of cpu that this CPU or build lacks, for a test's report; NULL past the end. */
 TL_API const char *tl_backend_lacking(int i);
 /* A sentence: backend, level, threads. Owned by the backend. */
 TL_API const char *tl_backend_describe(tl_backend *be);
 TL_API int tl_backend_threads(tl_backend *be);
+/* Measures what the machine does at most on this backend: memory at the machine's best, arithmetic at the backend's level, the best of short
+ * runs, on its threads, in a fraction of a second and with 96 MiB for the while. TL_ERR_UNSUPPORTED where the backend has no measure. */
+TL_API tl_status tl_backend_peaks(tl_backend *be, tl_peaks *out, tl_error *err);
 
 #ifdef __cplusplus
 }

@@ -84,6 +84,27 @@ void term_catch_signals(void) {
     set_handler(SIGPIPE, handle_pipe, SA_RESTART);
 }
 
+static char bus_message[1024];
+static volatile sig_atomic_t bus_code;
+static bool progress_shown;
+
+static void handle_bus(int signal_number) {
+    (void)signal_number;
+    const char *text = progress_shown ? bus_message : bus_message + 1; /* a line of progress ends first */
+    ssize_t written = write(TERM_STDERR, text, strlen(text));
+    (void)written;
+    _exit((int)bus_code);
+}
+
+void term_watch_file(const char *path, int code) {
+    static const char tail[] = "' was cut short, or can no longer be read, while it was in use: restore it and start again\n";
+    int n = snprintf(bus_message, sizeof bus_message - sizeof tail, "\nllama: '%s", path);
+    size_t end = n < 0 ? 0 : (size_t)n < sizeof bus_message - sizeof tail ? (size_t)n : sizeof bus_message - sizeof tail - 1;
+    memcpy(bus_message + end, tail, sizeof tail);
+    bus_code = code;
+    set_handler(SIGBUS, handle_bus, 0);
+}
+
 int term_interrupts(void) {
     return (int)interrupts;
 }
@@ -140,8 +161,6 @@ char *term_read_line(bool *failed) {
 
 /* ---- progress ---- */
 
-static bool progress_shown;
-
 void term_progress(const char *what, double fraction) {
     static double last;
     double now = term_now();
@@ -161,6 +180,14 @@ void term_progress_clear(void) {
 }
 
 /* ---- machine ---- */
+
+void term_sleep(double seconds) {
+    for (double end = term_now() + seconds; interrupts == 0 && term_now() < end;) {
+        double left = end - term_now(), slice = left < 0.05 ? left : 0.05;
+        if (slice > 0)
+            nanosleep(&(struct timespec){0, (long)(slice * 1e9)}, NULL);
+    }
+}
 
 double term_now(void) {
     struct timespec t;

@@ -23,6 +23,9 @@ const char *term_color(int stream, const char *sequence);
 void term_catch_signals(void);
 /* Between these Ctrl-C ends a read that waits for input; else it disturbs no read or write. */
 void term_reading(bool reading);
+/* Where a mapped file is cut short while it is in use, reading the missing part raises SIGBUS: from now on that ends the program with `code`
+ * and a message that names path. */
+void term_watch_file(const char *path, int code);
 /* How often Ctrl-C was pressed since the last reset. */
 int term_interrupts(void);
 void term_reset_interrupts(void);
@@ -38,6 +41,7 @@ char *term_read_line(bool *failed);
 void term_progress(const char *what, double fraction);
 void term_progress_clear(void);
 
+void term_sleep(double seconds);                       /* ends at Ctrl-C */
 double term_now(void);                                 /* seconds, monotonic */
 void term_utc(char text[24]);                          /* "2024-05-01T12:00:00Z" */
 uint64_t term_peak_memory(void);                       /* bytes that this process had in memory at most */

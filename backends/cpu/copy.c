@@ -245,6 +245,22 @@ bool tl_cpu_copy_fits(const tl_tensor *t) {
     return t->op->id != TL_OP_GATHER || t->src[0]->rank > 1;
 }
 
+/* The first source whose type is not the output's decides: it is decoded, or what it is written as encoded. */
+const char *tl_cpu_copy_kernel(const tl_cpu *cpu, const tl_tensor *t) {
+    if (t->op->id == TL_OP_ARGMAX)
+        return tl_cpu_kernel_name(cpu, "argmax", 0);
+    if (t->op->id == TL_OP_TOPK)
+        return tl_cpu_kernel_name(cpu, "first_above", 0);
+    for (int i = 0; i < t->n_src; i++) {
+        tl_dtype from = t->src[i] ? t->src[i]->dtype : t->dtype;
+        if (from == TL_F32 && t->dtype != TL_F32)
+            return tl_cpu_kernel_name(cpu, "encode", (int)t->dtype);
+        if (from != t->dtype && from != TL_I32)
+            return tl_cpu_kernel_name(cpu, "decode", (int)from);
+    }
+    return "copy";
+}
+
 static void run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
     int64_t row0, row1;
     tl_cpu_tile(s, r, tile, &row0, &row1);

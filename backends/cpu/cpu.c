@@ -24,7 +24,21 @@ static tl_status choose_level(tl_cpu *c, const char *name, tl_error *err) {
         return tl_fail(err, TL_ERR_USAGE, "backend cpu: isa=%s is unknown; levels are %s", name, list);
     }
     tl_level_flatten(c->level, &c->kernels);
+    tl_level_names(c->level, &c->names);
+    /* attention runs several kernels: the step is called after the level that scores queries against keys */
+    const char *scores = c->names.attention_scores[0];
+    for (int i = 0; i < 2; i++)
+        snprintf(c->attention[i], sizeof c->attention[i], "%.*s_attention_%s", (int)strcspn(scores, "_"), scores, i ? "f16" : "f32");
     return TL_OK;
+}
+
+const char *tl_cpu_kernel_name(const tl_cpu *cpu, const char *slot, int entry) {
+#define TL_KERNEL(name, type, entries) \
+    if (strcmp(slot, #name) == 0)      \
+        return cpu->names.name[(entries) > 1 ? entry : 0];
+#include "backends/cpu/kernels.def"
+#undef TL_KERNEL
+    return cpu->level->name;
 }
 
 tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_error *err) {
@@ -55,8 +69,8 @@ tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_er
         } else if (strcmp(o.key, "isa") == 0 && !reference) {
             memcpy(isa, o.value, sizeof isa);
         } else {
-            return tl_fail(err, TL_ERR_USAGE, "backend %s: option '%s' is unknown; there are %s", be->ops->name, o.key,
-                           reference ? "threads, tile" : "isa, threads, pack, tile");
+            return tl_fail(err, TL_ERR_USAGE, "backend %s: option '%s' is unknown; %s is %s", be->ops->name, o.key, be->ops->name,
+                           be->ops->help);
         }
     }
     if (s)
@@ -121,7 +135,7 @@ int tl_cpu_threads(tl_backend *be) {
     return ((const tl_cpu *)be->impl)->threads;
 }
 
-static const tl_layout *layout(tl_backend *be, const tl_tensor *w, unsigned uses) {
+const tl_layout *tl_cpu_layout(tl_backend *be, const tl_tensor *w, unsigned uses) {
     const tl_cpu *c = be->impl;
     if (!c->pack || !(uses & TL_USE_LINEAR) || uses & TL_USE_OTHER || w->rank != 2)
         return NULL;
@@ -144,11 +158,12 @@ const tl_backend_ops tl_cpu_ops = {
     .close = tl_cpu_close,
     .alloc = tl_cpu_alloc,
     .free = tl_cpu_free,
-    .layout = layout,
+    .layout = tl_cpu_layout,
     .parallel = tl_cpu_parallel,
     .compile = tl_cpu_compile,
     .drop = tl_cpu_drop,
     .run = tl_cpu_run,
     .describe = tl_cpu_describe,
     .threads = tl_cpu_threads,
+    .peaks = tl_cpu_peaks,
 };

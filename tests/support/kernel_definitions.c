@@ -339,6 +339,37 @@ static int64_t def_first_above(const float *x, int64_t from, int64_t n, int32_t 
     return from;
 }
 
+/* ---- peaks ---- */
+
+static void def_peak_apart(float *lanes, float a, float b, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        for (int j = 0; j < TL_PEAK_LANES; j++) {
+            float product = lanes[j] * a;
+            lanes[j] = product + b;
+        }
+}
+
+#define def_peak_exact def_peak_apart /* exact products: fused or not, the bits are these */
+
+static void def_peak_int8(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n) {
+    for (int64_t t = 0; t < n; t++)
+        for (int j = 0; j < TL_PEAK_LANES; j++)
+            for (int i = 0; i < 4; i++)
+                sums[j] += u[4 * j + i] * x[4 * t + i];
+}
+
+static void def_peak_read(float *lanes, const float *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        lanes[i % TL_PEAK_BLOCK] += x[i];
+}
+
+static void def_peak_triad(float *y, const float *a, const float *b, float factor, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        float product = factor * b[i];
+        y[i] = a[i] + product;
+    }
+}
+
 /* ---- the table: made from kernels.def, so that a slot without definition does not compile ---- */
 
 #define BY_BLOCK_TYPE(slot)                                                                                                     \

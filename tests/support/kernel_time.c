@@ -194,3 +194,30 @@ KERNEL_TIMER(tl_fn_values) {
     TIME(many, for (int i = 0; i < 2; i++) fn(y, HEAD, a, KEYS, TL_HEADS, keys, KEYS, HEAD, true));
     return (kernel_speed){"GMAC/s", 8 * macs / one, 8 * macs / many};
 }
+
+/* ---- peaks ---- */
+
+KERNEL_TIMER(tl_fn_peak) {
+    double seconds, macs = 1024.0 * TL_PEAK_LANES * 1e-9;
+    (void)entry;
+    fill();
+    TIME(seconds, fn(y, 0.5f, 1, 1024));
+    return (kernel_speed){"GMAC/s", macs / seconds, macs / seconds};
+}
+
+KERNEL_TIMER(tl_fn_peak_int8) {
+    static int32_t sums[TL_PEAK_LANES];
+    static uint8_t u[4 * TL_PEAK_LANES];
+    double seconds, macs = 1024.0 * 4 * TL_PEAK_LANES * 1e-9;
+    (void)entry;
+    TIME(seconds, fn(sums, u, (const int8_t *)prepared, 1024));
+    return (kernel_speed){"GMAC/s", macs / seconds, macs / seconds};
+}
+
+KERNEL_TIMER(tl_fn_peak_read) {
+    ELEMENTS(fn(y, a, n));
+}
+
+KERNEL_TIMER(tl_fn_peak_triad) {
+    ELEMENTS(fn(y, a, b, 0.5f, n));
+}

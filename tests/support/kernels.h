@@ -88,6 +88,10 @@ KERNEL_CHECKER(tl_fn_decode);
 KERNEL_CHECKER(tl_fn_encode);
 KERNEL_CHECKER(tl_fn_first_above);
 KERNEL_CHECKER(tl_fn_argmax);
+KERNEL_CHECKER(tl_fn_peak);
+KERNEL_CHECKER(tl_fn_peak_int8);
+KERNEL_CHECKER(tl_fn_peak_read);
+KERNEL_CHECKER(tl_fn_peak_triad);
 
 #define KERNEL_TIMER(type) kernel_speed time_##type(tl_dtype entry, type fn)
 KERNEL_TIMER(tl_fn_quantize_x32);
@@ -110,5 +114,9 @@ KERNEL_TIMER(tl_fn_decode);
 KERNEL_TIMER(tl_fn_encode);
 KERNEL_TIMER(tl_fn_first_above);
 KERNEL_TIMER(tl_fn_argmax);
+KERNEL_TIMER(tl_fn_peak);
+KERNEL_TIMER(tl_fn_peak_int8);
+KERNEL_TIMER(tl_fn_peak_read);
+KERNEL_TIMER(tl_fn_peak_triad);
 
 #endif

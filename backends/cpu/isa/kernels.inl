@@ -88,3 +88,8 @@ void TL_LEVEL_PREFIX(encode_f16)(const float *x, void *dst, int64_t n);
 void TL_LEVEL_PREFIX(encode_bf16)(const float *x, void *dst, int64_t n);
 int64_t TL_LEVEL_PREFIX(first_above)(const float *x, int64_t from, int64_t n, int32_t key);
 int64_t TL_LEVEL_PREFIX(argmax)(const float *x, int64_t n);
+void TL_LEVEL_PREFIX(peak_apart)(float *lanes, float a, float b, int64_t n);
+void TL_LEVEL_PREFIX(peak_exact)(float *lanes, float a, float b, int64_t n);
+void TL_LEVEL_PREFIX(peak_int8)(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n);
+void TL_LEVEL_PREFIX(peak_read)(float *lanes, const float *x, int64_t n);
+void TL_LEVEL_PREFIX(peak_triad)(float *y, const float *a, const float *b, float factor, int64_t n);

@@ -69,6 +69,11 @@ static const tl_kernels kernels = {
     .encode = {[TL_F16] = tl_avx2_encode_f16, [TL_BF16] = tl_avx2_encode_bf16},
     .first_above = {tl_avx2_first_above},
     .argmax = {tl_avx2_argmax},
+    .peak_apart = {tl_avx2_peak_apart},
+    .peak_exact = {tl_avx2_peak_exact},
+    .peak_int8 = {tl_avx2_peak_int8},
+    .peak_read = {tl_avx2_peak_read},
+    .peak_triad = {tl_avx2_peak_triad},
 };
 #define KERNELS &kernels
 #else

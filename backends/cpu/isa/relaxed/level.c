@@ -24,6 +24,8 @@ static const tl_kernels kernels = {
               [TL_Q6_K] = tl_relaxed_panel_q6_k},
     .attention_scores = {tl_relaxed_scores},
     .attention_values = {tl_relaxed_values},
+    .peak_exact = {tl_relaxed_peak_exact},
+    .peak_int8 = {tl_relaxed_peak_int8},
 };
 #define KERNELS &kernels
 #define LACKS tl_relaxed_lacks

@@ -77,6 +77,11 @@ static const tl_kernels kernels = {
                [TL_Q8_0] = tl_scalar_encode_q8_0},
     .first_above = {tl_scalar_first_above},
     .argmax = {tl_scalar_argmax},
+    .peak_apart = {tl_scalar_peak},
+    .peak_exact = {tl_scalar_peak},
+    .peak_int8 = {tl_scalar_peak_int8},
+    .peak_read = {tl_scalar_peak_read},
+    .peak_triad = {tl_scalar_peak_triad},
 };
 
 const tl_level tl_level_scalar = {"scalar", NULL, NULL, &kernels};

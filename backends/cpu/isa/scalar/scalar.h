@@ -96,5 +96,9 @@ TL_SCALAR_ENCODE(q8_0)
 #undef TL_SCALAR_ENCODE
 int64_t tl_scalar_first_above(const float *x, int64_t from, int64_t n, int32_t key);
 int64_t tl_scalar_argmax(const float *x, int64_t n);
+void tl_scalar_peak(float *lanes, float a, float b, int64_t n);
+void tl_scalar_peak_int8(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n);
+void tl_scalar_peak_read(float *lanes, const float *x, int64_t n);
+void tl_scalar_peak_triad(float *y, const float *a, const float *b, float factor, int64_t n);
 
 #endif

@@ -69,6 +69,11 @@ static const tl_kernels kernels = {
     .encode = {[TL_F16] = tl_simd128_encode_f16, [TL_BF16] = tl_simd128_encode_bf16},
     .first_above = {tl_simd128_first_above},
     .argmax = {tl_simd128_argmax},
+    .peak_apart = {tl_simd128_peak_apart},
+    .peak_exact = {tl_simd128_peak_exact},
+    .peak_int8 = {tl_simd128_peak_int8},
+    .peak_read = {tl_simd128_peak_read},
+    .peak_triad = {tl_simd128_peak_triad},
 };
 #define KERNELS &kernels
 #else
