@@ -306,7 +306,6 @@ static void attend_in_chunks(const tl_kernels *f, attention_data *a, int chunk) 
     for (int t = 0; t < KEYS; t += chunk) {
         int n = KEYS - t < chunk ? KEYS - t : chunk;
         float most, sum;
-        memset(part, 0, sizeof part);
         f->attention_scores[0](s, KEYS, q, HEAD, 1, keys + t * HEAD, n, HEAD, 0.125f, true);
         f->attention_weights[0](s, t, n, true, &most, &sum);
         memset(part, 0, sizeof part);
