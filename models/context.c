@@ -76,15 +76,21 @@ static tl_status make_graph(tl_context *c, tl_error *err) {
     return tl_build_graph(&c->build, &limits, &c->logits, err);
 }
 
+/* Zeroed memory for n * width items; NULL where it does not fit, which the product of two lengths may not in 32 bits. */
+static void *book(size_t n, size_t width, size_t item) {
+    size_t bytes;
+    return tl_mul_size(n, width, &bytes) && tl_mul_size(bytes, item, &bytes) ? tl_alloc(bytes) : NULL;
+}
+
 static tl_status make_books(tl_context *c, tl_error *err) {
     size_t batch = (size_t)c->options.n_batch, pages = (size_t)c->n_pages, sessions = (size_t)c->options.n_sessions;
     size_t width = (size_t)(c->model->hp.n_vocab > c->model->hp.n_embd ? c->model->hp.n_vocab : c->model->hp.n_embd);
-    c->free_pages = tl_alloc(pages * sizeof *c->free_pages);
-    c->table = tl_alloc(pages * sessions * sizeof *c->table);
-    c->sessions = tl_alloc(sessions * sizeof *c->sessions);
-    c->ids = tl_alloc(batch * 6 * sizeof *c->ids);
-    c->take = tl_alloc((size_t)c->options.n_rows * sizeof *c->take);
-    c->rows = tl_alloc((size_t)c->options.n_rows * width * sizeof *c->rows);
+    c->free_pages = book(pages, 1, sizeof *c->free_pages);
+    c->table = book(pages, sessions, sizeof *c->table);
+    c->sessions = book(sessions, 1, sizeof *c->sessions);
+    c->ids = book(batch, 6, sizeof *c->ids);
+    c->take = book((size_t)c->options.n_rows, 1, sizeof *c->take);
+    c->rows = book((size_t)c->options.n_rows, width, sizeof *c->rows);
     if (!c->free_pages || !c->table || !c->sessions || !c->ids || !c->take || !c->rows)
         return tl_fail(err, TL_ERR_MEMORY, "context: out of memory for the books of %d tokens", (int)c->options.n_ctx);
     c->pos = c->ids + batch;

@@ -18,7 +18,7 @@ struct tl_bank {
     int n, cap;
     bank_slot *slots; /* open addressing, a power of two, at most half full */
     size_t n_slots;
-    size_t bytes;
+    uint64_t bytes;
 };
 
 tl_status tl_bank_new(tl_bank **b, tl_backend *be, tl_error *err) {
@@ -199,6 +199,6 @@ tl_tensor *tl_bank_tensor(const tl_bank *b, int i) {
     return b && i >= 0 && i < b->n ? b->tensors[i] : NULL;
 }
 
-size_t tl_bank_bytes(const tl_bank *b) {
+uint64_t tl_bank_bytes(const tl_bank *b) {
     return b ? b->bytes : 0;
 }

@@ -425,6 +425,11 @@ void tl_plan_resume(tl_plan *p) {
         atomic_store_explicit(&p->priv->cancel, 0, memory_order_relaxed);
 }
 
+_Static_assert(sizeof(atomic_int) == 4, "tl_plan_cancel_word promises 32 bits");
+void *tl_plan_cancel_word(tl_plan *p) {
+    return p ? &p->priv->cancel : NULL;
+}
+
 bool tl_plan_cancelled(const tl_plan *p) {
     return atomic_load_explicit(&p->priv->cancel, memory_order_relaxed) != 0;
 }

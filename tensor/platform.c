@@ -1,8 +1,8 @@
-/* platform.c: the operating system and the C library's allocator, behind platform.h. The only file with OS calls and OS #ifs: each
- * concern (memory, files, machine, threads) is one section, and a further system (Windows) adds one branch to each.
- * Linux and macOS have branches of their own where they differ; the rest is POSIX. Everything else in Tally is plain C11.
- *
- * Nothing here keeps state, save the three atomics of the allocation hook, which only tests set. */
+/* platform.c: the operating system and the C library's allocator, behind platform.h. The only file with OS calls and OS #ifs
+ * (WebAssembly apart, which has no system: platform_wasm.c): each concern (memory, files, machine, threads) is one section, and a
+ * further system (Windows) adds one branch to each. Linux and macOS have branches of their own where they differ; the rest is POSIX.
+ * Everything else in Tally is plain C11. Nothing here keeps state. */
+#if !defined(__wasm__)
 #if defined(__APPLE__)
 #define _DARWIN_C_SOURCE 1 /* madvise, MAP_ANONYMOUS, sysctlbyname */
 #else
@@ -18,7 +18,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,39 +44,12 @@ enum {
     HUGE_FROM = 4 << 20   /* two huge pages of x86 at least: below that the hint buys nothing */
 };
 
-/* The test hook. Relaxed throughout: each value stands for itself; a test sets it before it starts threads. */
-static atomic_long alloc_fail_at = -1; /* < 0: off */
-static atomic_bool alloc_fail_later;
-static atomic_long alloc_counted;
-
-void tl_alloc_fail_at(long n, bool from_then_on) {
-    atomic_store_explicit(&alloc_counted, 0, memory_order_relaxed);
-    atomic_store_explicit(&alloc_fail_later, from_then_on, memory_order_relaxed);
-    atomic_store_explicit(&alloc_fail_at, n < 0 ? -1 : n, memory_order_relaxed);
-}
-
-long tl_alloc_count(void) {
-    return atomic_load_explicit(&alloc_counted, memory_order_relaxed);
-}
-
-/* Whether this allocation must fail: because a test says so, or because no object may be that large (which allocators under a
- * sanitizer punish instead of refusing). */
-static bool alloc_refused(size_t bytes) {
-    if (bytes > PTRDIFF_MAX)
-        return true;
-    long at = atomic_load_explicit(&alloc_fail_at, memory_order_relaxed);
-    if (at < 0)
-        return false;
-    long i = atomic_fetch_add_explicit(&alloc_counted, 1, memory_order_relaxed);
-    return i == at || (i > at && atomic_load_explicit(&alloc_fail_later, memory_order_relaxed));
-}
-
 void *tl_alloc(size_t bytes) {
-    return alloc_refused(bytes) ? NULL : calloc(1, bytes ? bytes : 1);
+    return tl_alloc_refused(bytes) ? NULL : calloc(1, bytes ? bytes : 1);
 }
 
 void *tl_realloc(void *p, size_t bytes) {
-    return alloc_refused(bytes) ? NULL : realloc(p, bytes ? bytes : 1);
+    return tl_alloc_refused(bytes) ? NULL : realloc(p, bytes ? bytes : 1);
 }
 
 void tl_free(void *p) {
@@ -86,7 +58,7 @@ void tl_free(void *p) {
 
 void *tl_alloc_aligned(size_t bytes) {
     void *p = NULL;
-    if (alloc_refused(bytes))
+    if (tl_alloc_refused(bytes))
         return NULL;
     if (bytes < PAGES_FROM) { /* of the exact size, so that a sanitizer sees the first byte behind it */
         size_t n = bytes ? bytes : 1;
@@ -132,7 +104,7 @@ static tl_status map_file(tl_map *m, int fd, const char *path, tl_error *err) {
         return tl_fail(err, TL_ERR_IO, "'%s' is a pipe or a device, which cannot be mapped: give the path of a regular file", path);
     if (st.st_size <= 0)
         return tl_fail(err, TL_ERR_IO, "'%s' is empty (0 bytes): was its download or copy cut short?", path);
-    if ((uintmax_t)st.st_size > PTRDIFF_MAX || alloc_refused((size_t)st.st_size))
+    if ((uintmax_t)st.st_size > PTRDIFF_MAX || tl_alloc_refused((size_t)st.st_size))
         return tl_fail(err, TL_ERR_MEMORY, "'%s' has %lld bytes, which do not fit into this process's address space", path,
                        (long long)st.st_size);
     void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -579,3 +551,6 @@ void tl_cpu_relax(void) {
 void tl_yield(void) {
     sched_yield();
 }
+#else
+typedef int tl_platform_is_elsewhere; /* a file of C holds a declaration */
+#endif

@@ -1,5 +1,5 @@
-/* platform.h: all that Tally asks of the operating system and of the C library's allocator; platform.c is the only file with OS
- * calls and OS #ifs. Internal to the library (and to its tests). */
+/* platform.h: all that Tally asks of the operating system and of the C library's allocator; platform.c, and platform_wasm.c where
+ * there is no system, are the only files with OS calls and OS #ifs. Internal to the library (and to its tests). */
 #ifndef TALLY_PLATFORM_H
 #define TALLY_PLATFORM_H
 
@@ -15,6 +15,7 @@ TL_API void tl_free_aligned(void *p, size_t bytes);
  * The one piece of process-wide state, and only where a test sets it. */
 TL_API void tl_alloc_fail_at(long n, bool from_then_on); /* LONG_MAX: only counts */
 TL_API long tl_alloc_count(void);                        /* allocations since tl_alloc_fail_at was last called */
+bool tl_alloc_refused(size_t bytes);                     /* for platform.c: whether an allocation of so many bytes must fail; counts it */
 /* a * b and a + b; false where the result does not fit. */
 static inline bool tl_mul_size(size_t a, size_t b, size_t *out) {
     if (b != 0 && a > SIZE_MAX / b)

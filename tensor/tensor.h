@@ -304,7 +304,7 @@ TL_API tl_tensor *tl_bank_find(const tl_bank *b, const char *name);
 TL_API int tl_bank_count(const tl_bank *b);
 TL_API tl_tensor *tl_bank_tensor(const tl_bank *b, int i);
 /* Bytes of the bank's tensors: allocated or declared; wrapped memory apart. */
-TL_API size_t tl_bank_bytes(const tl_bank *b);
+TL_API uint64_t tl_bank_bytes(const tl_bank *b); /* of a declared bank, too: more than a machine of 32 bits can hold */
 
 /* ---- plans ------------------------------------------------------------------------------------------------------------- */
 
@@ -347,6 +347,9 @@ TL_API tl_status tl_plan_run(tl_plan *p, tl_error *err);
  * run in progress the next one is cancelled; tl_plan_resume takes it back. */
 TL_API void tl_plan_cancel(tl_plan *p);
 TL_API void tl_plan_resume(tl_plan *p);
+/* The 32-bit word that tl_plan_cancel sets to 1, for one that shares this memory but cannot call into it: a page's script beside a
+ * WebAssembly worker. Lives as long as the plan. */
+TL_API void *tl_plan_cancel_word(tl_plan *p);
 TL_API tl_plan_memory tl_plan_memory_of(const tl_plan *p);
 /* Steps with op, kernel, tiles, bytes, operations. */
 TL_API tl_status tl_plan_print(const tl_plan *p, tl_sink sink, void *ctx);

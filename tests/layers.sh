@@ -158,11 +158,11 @@ if [ $sources_too = 1 ]; then
         "$work/used" | rule "no object file refers to a function that ends the process or prints"
     if objdump --version 2>/dev/null | grep -q GNU; then
         # Constant tables that hold addresses lie in .data.rel.ro: writable for the loader only.
-        grep -v '/tensor/platform\.c\.o$' "$work/objects" | xargs objdump -t | awk -v objects="$objects/" '
+        grep -v '/tensor/platform_alloc\.c\.o$' "$work/objects" | xargs objdump -t | awk -v objects="$objects/" '
             / file format / { object = $1; sub(/:$/, "", object); object = substr(object, length(objects) + 1) }
             / O [.*]/ || / O \*COM\*/ {
                 if ($0 !~ / O (\.rodata|\.data\.rel\.ro|\.lrodata|__)/) print object ": " $NF
-            }' | rule "no variable outlives a call (the allocator's test hook in platform.c apart)"
+            }' | rule "no variable outlives a call (the allocator's test hook in platform_alloc.c apart)"
     else
         echo "SKIP: layers: no variable outlives a call: GNU objdump is missing"
     fi

@@ -254,8 +254,9 @@ START_TEST(ops_along_the_last_axis_refuse_operands) {
     tl_tensor *values, *ids;
     BAD(tl_topk(r.g, a, 4, &values, &ids), "topk: k is 4, rows of 'a' f32 [2, 3] have 1 to 3");
     BAD(tl_topk(r.g, a, 0, &values, NULL), "topk: k is 0");
-    BAD(tl_argmax(r.g, tl_broadcast(r.g, tl_slice(r.g, v3, 0, 0, 1, 1), 1, SHAPE(INT64_C(1) << 31))),
-        "rows of more than 2147483647 elements have no i32 index");
+    if (sizeof(size_t) > 4) /* else no tensor is that long */
+        BAD(tl_argmax(r.g, tl_broadcast(r.g, tl_slice(r.g, v3, 0, 0, 1, 1), 1, SHAPE(INT64_C(1) << 31))),
+            "rows of more than 2147483647 elements have no i32 index");
     BAD(tl_rms_norm(r.g, a, v4, 0), "rms_norm: 'a' f32 [2, 3] has rows of 3, weight 'v4' f32 [4] must be [3]");
     BAD(tl_rms_norm(r.g, a, a, 0), "weight 'a' f32 [2, 3] must be [3]");
     BAD(tl_rms_norm(r.g, a, i3, 0), "rms_norm: weight 'i3' i32 [3] must be f32, f16 or bf16");

@@ -171,6 +171,7 @@ START_TEST(nothing_given_gives_a_message) {
     tl_plan_profile_reset(NULL);
     tl_plan_profile_on(NULL, true);
     tl_plan_cancel(NULL);
+    ck_assert_ptr_null(tl_plan_cancel_word(NULL));
     tl_plan_resume(NULL);
     tl_plan_free(NULL);
     rig_close(&r);

@@ -341,6 +341,10 @@ START_TEST(a_cancel_before_the_run_holds_until_taken_back) {
     tl_plan_resume(r.plan);
     rig_run(&r);
     ck_assert_float_eq(rig_value(&r, state, 0), 0);
+    int32_t one = 1; /* as a page's script stores it */
+    memcpy(tl_plan_cancel_word(r.plan), &one, sizeof one);
+    REFUSED(&r, tl_plan_run(r.plan, &r.err), TL_CANCELLED, "cancelled");
+    rig_run(&r);
     rig_close(&r);
 }
 END_TEST

@@ -139,6 +139,8 @@ const tl_layout *tl_cpu_layout(tl_backend *be, const tl_tensor *w, unsigned uses
     const tl_cpu *c = be->impl;
     if (!c->pack || !(uses & TL_USE_LINEAR) || uses & TL_USE_OTHER || w->rank != 2)
         return NULL;
+    if (tl_bytes(w) / (size_t)tl_dim(w, 0) > SIZE_MAX / 4 / TL_PANEL) /* few rows, so long that padded to a panel they fit no size_t */
+        return NULL;
     return c->kernels.panel[w->dtype] ? tl_cpu_layout_of(w->dtype) : NULL;
 }
 

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if !defined(__wasm__)
 #include <sys/mman.h>
+#endif
 #include <unistd.h>
 
 #include "tensor/math.h"
@@ -42,6 +44,7 @@ bool kernel_fails(kernel_job *j, const char *fmt, ...) {
 
 /* A kernel that leaves its memory dies, everywhere by the same signal; this says which one it was. */
 static char running[480];
+#if !defined(__wasm__)
 static void die_with_name(int signal_number) {
     ssize_t ignored = write(STDERR_FILENO, running, strlen(running));
     (void)ignored;
@@ -49,12 +52,17 @@ static void die_with_name(int signal_number) {
     signal(SIGSEGV, SIG_DFL);
     raise(SIGSEGV);
 }
+#endif
 
 /* ---- memory ---- */
 
-/* ROOM bytes between pages without access; mapped once. */
+/* ROOM bytes between pages without access, as far as the system has such; mapped once. */
 static uint8_t *memory_of(int arg) {
     static uint8_t *memory[MAX_ARGS];
+#if defined(__wasm__)
+    if (!memory[arg])
+        memory[arg] = aligned_alloc(64, ROOM);
+#else
     if (!memory[arg]) {
         size_t page = (size_t)sysconf(_SC_PAGESIZE);
         uint8_t *p = mmap(NULL, ROOM + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -64,6 +72,7 @@ static uint8_t *memory_of(int arg) {
         signal(SIGSEGV, die_with_name);
         signal(SIGBUS, die_with_name);
     }
+#endif
     return memory[arg];
 }
 

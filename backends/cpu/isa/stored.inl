@@ -10,7 +10,7 @@
 
 #define INL static inline __attribute__((always_inline))
 
-enum { MOST_COLUMNS = 32, MOST_BLOCK_BYTES = 210 };
+enum { MOST_COLUMNS = 96, MOST_BLOCK_BYTES = 210 };
 
 /* Where a block has its f16 scale, and minimum, and where its other bytes are. */
 typedef struct parts {

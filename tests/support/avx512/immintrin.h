@@ -219,6 +219,24 @@ static inline emu_f emu_permutex2var_ps(emu_f a, emu_i index, emu_f b) {
     return emu_loadu_ps(to);
 }
 
+static inline emu_f emu_permutexvar_ps(emu_i index, emu_f a) {
+    float from[16], to[16];
+    uint32_t at[16];
+    memcpy(from, &a, sizeof a);
+    memcpy(at, &index, sizeof at);
+    for (int i = 0; i < 16; i++)
+        to[i] = from[at[i] & 15];
+    return emu_loadu_ps(to);
+}
+
+/* Quarters how & 3 and how >> 2 & 3 of a, then two of b. */
+static inline emu_f emu_shuffle_f32x4(emu_f a, emu_f b, int how) {
+    emu_f to;
+    for (int i = 0; i < 4; i++)
+        memcpy((char *)&to + 16 * i, (const char *)(i < 2 ? &a : &b) + 16 * (how >> 2 * i & 3), 16);
+    return to;
+}
+
 static inline int32_t emu_reduce_add_epi32(emu_i a) {
     uint32_t lane[16], sum = 0;
     memcpy(lane, &a, sizeof lane);
@@ -240,6 +258,8 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #undef _mm512_cmp_ps_mask
 #undef _mm512_cmp_pd_mask
 #undef _mm512_cvtps_ph
+#undef _mm512_permute_ps
+#undef _mm512_shuffle_f32x4
 #undef _mm512_extractf32x8_ps
 #undef _mm512_inserti32x4
 #undef _mm512_slli_epi16
@@ -257,6 +277,8 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #define _mm512_cmp_ps_mask(a, b, how) emu_mask16(_mm256_cmp_ps((a).h[0], (b).h[0], how), _mm256_cmp_ps((a).h[1], (b).h[1], how))
 #define _mm512_cmp_pd_mask(a, b, how) emu_mask8(_mm256_cmp_pd((a).h[0], (b).h[0], how), _mm256_cmp_pd((a).h[1], (b).h[1], how))
 #define _mm512_cvtps_ph(a, how) _mm256_set_m128i(_mm256_cvtps_ph((a).h[1], (how)&7), _mm256_cvtps_ph((a).h[0], (how)&7))
+#define _mm512_permute_ps(a, how) ((emu_f){{_mm256_permute_ps((a).h[0], how), _mm256_permute_ps((a).h[1], how)}})
+#define _mm512_castps512_ps128(a) _mm256_castps256_ps128((a).h[0])
 #define _mm512_castps512_ps256(a) ((a).h[0])
 #define _mm512_extractf32x8_ps(a, i) ((a).h[i])
 #define _mm512_setr_epi32(...) emu_loadu_si512((const int[16]){__VA_ARGS__})
@@ -298,12 +320,14 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #define _mm512_mullo_epi32 emu_mullo_epi32
 #define _mm512_or_si512 emu_or_si512
 #define _mm512_permutex2var_ps emu_permutex2var_ps
+#define _mm512_permutexvar_ps emu_permutexvar_ps
 #define _mm512_reduce_add_epi32 emu_reduce_add_epi32
 #define _mm512_reduce_max_epi32 emu_reduce_max_epi32
 #define _mm512_set1_epi32 emu_set1_epi32
 #define _mm512_set1_epi8 emu_set1_epi8
 #define _mm512_set1_pd emu_set1_pd
 #define _mm512_set1_ps emu_set1_ps
+#define _mm512_shuffle_f32x4 emu_shuffle_f32x4
 #define _mm512_slli_epi16 emu_slli_epi16
 #define _mm512_slli_epi32 emu_slli_epi32
 #define _mm512_slli_epi64 emu_slli_epi64

@@ -1,0 +1,133 @@
+/* answers.c: the known-answer test of the relaxed level. Engines have compiled its instructions wrongly (the baseline compiler of Node 20
+ * mixes up registers around the dot product, so that it shows in some code and not in other), which no validation of a module tells.
+ * So whoever chooses a level runs the level's own kernels first: those of quantised panels, on weights of 15, 31 and 63 by +-127 and on
+ * mixed ones, and those with relaxed_madd, against simd128; and the bare instruction with weights up to 127. */
+#include "backends/cpu/isa/relaxed/relaxed.h"
+
+#ifdef TL_HAVE_LEVEL
+#include "backends/cpu/isa/simd128/vec.h"
+
+enum { K = 256, COLUMNS = 13, PANEL_BYTES = 210 * TL_PANEL, ROOM = 1024 };
+_Static_assert(PANEL_BYTES >= 24 * TL_PANEL * (K / 32), "Q6_K is the longest, Q5_1 the longest in blocks of 32");
+
+/* ---- the instruction ---- */
+
+static __attribute__((noinline)) bool dot_is_right(const int8_t *x, const uint8_t *w, int first) {
+    int32_t got[VL];
+    bool right = true;
+    wasm_v128_store(got, wasm_i32x4_relaxed_dot_i8x16_i7x16_add(vi_load(x), vi_load(w), vi_set(first)));
+    for (int lane = 0; lane < VL; lane++) {
+        int want = first;
+        for (int i = 0; i < 4; i++)
+            want += x[4 * lane + i] * w[4 * lane + i];
+        right &= got[lane] == want;
+    }
+    return right;
+}
+
+static bool dots_are_right(void) {
+    static const uint8_t most[] = {15, 31, 63, 127};
+    bool right = true;
+    for (int turn = 0; turn < 64; turn++) {
+        int8_t x[16];
+        uint8_t w[16];
+        for (int i = 0; i < 16; i++) {
+            x[i] = (int8_t)(turn >> (2 + i % 4) & 1 ? -127 : 127);
+            w[i] = most[turn % 4];
+        }
+        right &= dot_is_right(x, w, turn * 1000 - 32000);
+    }
+    return right;
+}
+
+/* ---- the kernels ---- */
+
+static uint32_t next(uint32_t *seed) {
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+/* x: +-127, in odd columns mixed; both kinds of blocks with their sums. */
+static void make_x(tl_x32 *x32, tl_x256 *x256, int column, uint32_t *seed) {
+    *x256 = (tl_x256){.d = 0.5f + 0.25f * (float)column};
+    for (int b = 0; b < K / 32; b++)
+        x32[b] = (tl_x32){.d = x256->d};
+    for (int i = 0; i < K; i++) {
+        uint32_t r = next(seed);
+        int8_t q = (int8_t)(column % 2 ? (int)(r % 255) - 127 : r & 1 ? 127 : -127);
+        x256->q[i] = x32[i / 32].q[i % 32] = q;
+        x256->bsum[i / 16] = (int16_t)(x256->bsum[i / 16] + q);
+        x32[i / 32].bsum += q;
+    }
+}
+
+/* A panel whose weights are as large as can be, or mixed; its scales, with which a block begins, are numbers in either case. */
+static void make_panel(tl_dtype type, uint8_t *panel, bool mixed, uint32_t *seed) {
+    const tl_dtype_info *info = tl_dtype_get(type);
+    size_t halves = info->kind == TL_KIND_SCALE_MIN || info->kind == TL_KIND_SUPER_MIN ? 2 * TL_PANEL : TL_PANEL;
+    size_t block = (size_t)info->block_bytes * TL_PANEL, bytes = block * (size_t)(K / info->block);
+    for (size_t i = 0; i < bytes; i++)
+        panel[i] = mixed ? (uint8_t)next(seed) : 0xFF;
+    for (size_t at = 0; at < bytes; at += block)
+        for (size_t i = 0; i < halves; i++) {
+            uint16_t half = (uint16_t)(0x3400 + next(seed) % 0x800); /* 0.25 to 1 */
+            memcpy(panel + at + 2 * i, &half, 2);
+        }
+}
+
+static bool panels_agree(const tl_kernels *own, const tl_kernels *below) {
+    static const int counts[] = {1, 4, COLUMNS}; /* straight from the panel, a tile, strips and what is left over */
+    tl_x32 x32[COLUMNS][K / 32];
+    tl_x256 x256[COLUMNS];
+    uint8_t panel[PANEL_BYTES];
+    uint32_t seed = 1;
+    bool same = true;
+    for (int c = 0; c < COLUMNS; c++)
+        make_x(x32[c], &x256[c], c, &seed);
+    for (int t = 0; t < TL_N_DTYPES; t++)
+        for (int run = 0; own->panel[t] && run < 6; run++) {
+            float got[COLUMNS * TL_PANEL] = {0}, want[COLUMNS * TL_PANEL] = {0};
+            bool small = tl_dtype_get((tl_dtype)t)->block == 32;
+            const void *x = small ? (const void *)x32 : x256;
+            size_t stride = small ? sizeof x32[0] : sizeof x256[0];
+            make_panel((tl_dtype)t, panel, run % 2, &seed);
+            own->panel[t](got, TL_PANEL, panel, x, stride, counts[run / 2], K);
+            below->panel[t](want, TL_PANEL, panel, x, stride, counts[run / 2], K);
+            same &= memcmp(got, want, sizeof got) == 0;
+        }
+    return same;
+}
+
+/* Products of multiples of 1/64 below 8 are exact, and so is every sum. */
+static bool products_agree(const tl_kernels *own, const tl_kernels *below) {
+    enum { D = 40, N = 5 };
+    float q[TL_HEADS * D], keys[N * D], got[ROOM] = {0}, want[ROOM] = {0};
+    uint16_t w[N * D];
+    uint32_t seed = 2;
+    for (int i = 0; i < TL_HEADS * D; i++)
+        q[i] = (float)((int)(next(&seed) % 1024) - 512) / 64;
+    for (int i = 0; i < N * D; i++) {
+        keys[i] = (float)((int)(next(&seed) % 1024) - 512) / 64;
+        w[i] = (uint16_t)(0x3400 + next(&seed) % 0x1000);
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        const tl_kernels *k = pass ? below : own;
+        float *y = pass ? want : got;
+        for (int heads = 1; heads <= TL_HEADS; heads++, y += 100 + TL_HEADS * D / 2) {
+            k->attention_scores[0](y, N, q, D, heads, keys, N, D, 0.5f, true);
+            k->attention_values[0](y + 20, D / 2, q, D, heads, keys, N, D / 2, true);
+            k->dot[TL_F16](y + 100, N, w, D * sizeof *w, N, q, D * sizeof *q, heads, D);
+        }
+    }
+    return memcmp(got, want, sizeof got) == 0;
+}
+
+const char *tl_relaxed_lacks(void) {
+    tl_kernels own, below;
+    tl_level_flatten(&tl_level_relaxed, &own);
+    tl_level_flatten(&tl_level_simd128, &below);
+    if (dots_are_right() && panels_agree(&own, &below) && products_agree(&own, &below))
+        return NULL;
+    return "this engine computes relaxed instructions wrongly, a known-answer test found";
+}
+#endif

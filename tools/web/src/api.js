@@ -1,0 +1,98 @@
+/* api.js: load, forecast and cache, for a host that says how to start workers and what a source is. */
+
+import { TallyError, usage } from './errors.js';
+import { Link } from './link.js';
+import { Model } from './model.js';
+import { openStore } from './store.js';
+
+const PIECE = 1 << 20;
+const MOST_THREADS = 8;
+const MIB = 1 << 20;
+
+/* Bytes in memory, piece by piece, each a copy that can be handed to the worker. */
+function* pieces(bytes) {
+  for (let at = 0; at < bytes.length; at += PIECE) yield bytes.slice(at, at + PIECE);
+}
+
+/* What the worker can open by itself, or a stream that it asks us for. */
+function describeSource(host, source) {
+  const plain = host.source(source);
+  if (plain) return { plain };
+  if (typeof Blob !== 'undefined' && source instanceof Blob) return { plain: { blob: source } };
+  const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source;
+  if (bytes instanceof Uint8Array) return { plain: { stream: true, size: bytes.length }, chunks: pieces(bytes) };
+  const iterator = source?.[Symbol.asyncIterator]?.() ?? source?.[Symbol.iterator]?.();
+  if (iterator) return { plain: { stream: true }, chunks: iterator };
+  const reader = source?.getReader?.(); /* a ReadableStream where it cannot be iterated */
+  usage(reader, `load: expected ${host.sources}, a Blob, an ArrayBuffer or an iterable of Uint8Array`);
+  return { plain: { stream: true }, chunks: { next: () => reader.read(), return: () => reader.cancel() } };
+}
+
+async function nextChunk(chunks) {
+  const { value, done } = await chunks.next();
+  if (done) return null;
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  throw new TallyError('usage', 'load: the source yielded something that is no Uint8Array');
+}
+
+function checkOptions(o) {
+  usage(o.threads === undefined || (Number.isInteger(o.threads) && o.threads >= 1 && o.threads <= 64), `threads is ${o.threads}, expected 1 to 64`);
+  usage(
+    o.contextSize === undefined || (Number.isInteger(o.contextSize) && o.contextSize >= 1 && o.contextSize <= 2 ** 30),
+    `contextSize is ${o.contextSize}, expected 1 to ${2 ** 30}`,
+  );
+  usage(o.sha256 === undefined || /^[0-9a-f]{64}$/i.test(o.sha256), 'sha256: expected 64 hexadecimal digits');
+}
+
+async function workerOptions(host, plain, o) {
+  const { headers, contextSize, sha256, cache } = o;
+  const threads = host.shared ? o.threads ?? Math.max(1, Math.min(MOST_THREADS, Math.floor(host.cpus / 2))) : 1;
+  if (!host.shared && o.threads > 1) o.logger?.warn?.('one thread is used: the page is not cross-origin isolated (see coi.js)');
+  const wasmUrl = o.wasmUrl === undefined ? undefined : host.absolute(o.wasmUrl);
+  const memoryLimit = o.memoryLimitMiB && o.memoryLimitMiB * MIB; /* for tests of small memories */
+  return { source: plain, threads, headers, contextSize, sha256, cache, wasmUrl, module: wasmUrl ? undefined : await host.module?.(threads), memoryLimit };
+}
+
+export function makeApi(host) {
+  async function run(name, source, o) {
+    checkOptions(o);
+    const { plain, chunks } = describeSource(host, source);
+    const link = new Link(host, o.workerUrl === undefined ? undefined : host.absolute(o.workerUrl));
+    const on = {
+      progress: (p) => o.onProgress?.(p),
+      log: ({ level, message }) => o.logger?.[level]?.(message),
+      pull: () => nextChunk(chunks),
+      enough: () => chunks.return?.(),
+    };
+    try {
+      return { link, value: await link.call(name, await workerOptions(host, plain, o), { signal: o.signal, on }) };
+    } catch (e) {
+      link.end();
+      await link.gone;
+      throw e;
+    }
+  }
+
+  async function load(source, options = {}) {
+    const { link, value } = await run('load', source, options);
+    link.memory = value.memory;
+    link.cancelWord = value.cancelWord;
+    return new Model(link, value.info);
+  }
+
+  async function forecast(source, options = {}) {
+    const { link, value } = await run('forecast', source, { ...options, cache: false, onProgress: undefined });
+    link.end();
+    await link.gone;
+    return value;
+  }
+
+  const store = () => openStore(host.storage, host.locks, () => {});
+  const cache = {
+    list: async () => ((await (await store())?.entries()) ?? []).map(({ key, url, size, etag, lastModified, complete }) => ({ key, url, size, etag, lastModified, complete })),
+    delete: async (keyOrUrl) => (await (await store())?.delete(keyOrUrl)) ?? 0,
+    size: async () => (await cache.list()).reduce((sum, entry) => sum + entry.size, 0),
+  };
+  return { load, forecast, cache };
+}

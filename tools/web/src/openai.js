@@ -1,0 +1,109 @@
+/* openai.js: chat.completions in OpenAI's form, on top of generate(): names and numbers are translated, nothing is computed. */
+
+import { TallyError, usage } from './errors.js';
+
+/* OpenAI's name, and llama.cpp's server's beyond it: ours. */
+const NAMES = {
+  temperature: 'temperature',
+  top_p: 'topP',
+  top_k: 'topK',
+  min_p: 'minP',
+  presence_penalty: 'presencePenalty',
+  frequency_penalty: 'frequencyPenalty',
+  repeat_penalty: 'repeatPenalty',
+  repeat_last_n: 'repeatLastN',
+  logit_bias: 'logitBias',
+  seed: 'seed',
+  stop: 'stop',
+};
+const HANDLED = ['messages', 'model', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'logprobs', 'top_logprobs', 'n', 'signal', 'user'];
+
+function translate(request) {
+  usage(request && Array.isArray(request.messages), 'chat.completions.create: messages is missing');
+  if ((request.n ?? 1) !== 1) throw new TallyError('unsupported', 'chat.completions.create: n is not 1; ask several times instead');
+  const options = {};
+  for (const [name, value] of Object.entries(request)) {
+    if (HANDLED.includes(name) || value === null || value === undefined) continue;
+    if (!NAMES[name]) throw new TallyError('unsupported', `chat.completions.create: '${name}' is not supported`);
+    options[NAMES[name]] = value;
+  }
+  const most = request.max_completion_tokens ?? request.max_tokens;
+  if (most !== null && most !== undefined) options.maxTokens = most;
+  usage(request.logprobs || !request.top_logprobs, 'chat.completions.create: top_logprobs is of no use without logprobs: true');
+  if (request.logprobs) options.top = Math.max(1, request.top_logprobs ?? 0);
+  options.signal = request.signal;
+  return options;
+}
+
+const encoder = new TextEncoder();
+
+function logprob({ text, probability }) {
+  return { token: text, logprob: Math.log(probability), bytes: [...encoder.encode(text)] };
+}
+
+function logprobsOf(chunk, request) {
+  if (!request.logprobs) return null;
+  const shown = request.top_logprobs ?? 0;
+  return { content: (chunk.top ?? []).map((t) => ({ ...logprob(t), top_logprobs: t.candidates.slice(0, shown).map(logprob) })) };
+}
+
+function usageOf({ promptTokens, completionTokens, cachedTokens }) {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: cachedTokens },
+  };
+}
+
+async function* stream(model, request, options, head) {
+  const chunk = (delta, finish_reason, logprobs) => ({
+    ...head,
+    object: 'chat.completion.chunk',
+    choices: [{ index: 0, delta, finish_reason, logprobs }],
+    ...(request.stream_options?.include_usage ? { usage: null } : {}),
+  });
+  let first = true;
+  for await (const part of model.generate(request.messages, options)) {
+    const delta = { ...(first ? { role: 'assistant' } : {}), content: part.text };
+    first = false;
+    if (part.text || part.top || !part.finishReason) yield chunk(delta, null, logprobsOf(part, request));
+    if (!part.finishReason) continue;
+    yield chunk({}, part.finishReason, null);
+    if (request.stream_options?.include_usage) yield { ...head, object: 'chat.completion.chunk', choices: [], usage: usageOf(part.usage) };
+  }
+}
+
+async function whole(model, request, options, head) {
+  let content = '';
+  const logprobs = [];
+  let last;
+  for await (last of model.generate(request.messages, options)) {
+    content += last.text;
+    if (request.logprobs) logprobs.push(...logprobsOf(last, request).content);
+  }
+  return {
+    ...head,
+    object: 'chat.completion',
+    choices: [
+      {
+        index: 0,
+        message: { role: 'assistant', content, refusal: null },
+        finish_reason: last.finishReason,
+        logprobs: request.logprobs ? { content: logprobs } : null,
+      },
+    ],
+    usage: usageOf(last.usage),
+  };
+}
+
+export function chatCompletions(model) {
+  return {
+    async create(request) {
+      const options = translate(request);
+      const random = [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, '0')).join('');
+      const head = { id: `chatcmpl-${random}`, created: Math.floor(Date.now() / 1000), model: request.model ?? model.info.name };
+      return request.stream ? stream(model, request, options, head) : whole(model, request, options, head);
+    },
+  };
+}

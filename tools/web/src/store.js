@@ -1,0 +1,243 @@
+/* store.js: downloaded models in the browser's private file system (OPFS). An entry is KEY.json (address, validators, size) beside KEY.gguf, or
+ * KEY.part while it is not complete. KEY is made of URL, ETag or Last-Modified, and size, so a file that changed is another entry.
+ *
+ * A part is written by one tab at a time, under a Web Lock, by a synchronous handle (which only workers have); a complete file is only ever
+ * read, through getFile(), so any number of tabs may. Whatever goes wrong with the store costs a notice, never the load. */
+
+import { TallyError, aborted } from './errors.js';
+import { blobSource, request, sizeOf, streamChunks } from './streams.js';
+
+const FOLDER = 'tally-models';
+
+/* FNV-1a in two halves: a name for a file, nothing secret. */
+function keyOf(url, tag, size) {
+  let a = 0x811c9dc5;
+  let b = 0xcbf29ce4;
+  for (const byte of new TextEncoder().encode(`${url}\n${tag}\n${size}`)) {
+    a = Math.imul(a ^ byte, 0x01000193);
+    b = Math.imul(b ^ byte, 0x01000193) ^ (a >>> 13);
+  }
+  return [a, b].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+}
+
+/* The store, or undefined with a notice of why. A host without storage has no store to miss. */
+export async function openStore(storage, locks, warn) {
+  if (!storage) return undefined;
+  try {
+    const root = await storage();
+    if (!root) {
+      warn('no cache: this browser offers no private file system here (it needs https or localhost)');
+      return undefined;
+    }
+    return new Store(await root.getDirectoryHandle(FOLDER, { create: true }), locks, warn);
+  } catch (e) {
+    warn(`no cache: the private file system cannot be opened: ${e.message}`);
+    return undefined;
+  }
+}
+
+export class Store {
+  constructor(folder, locks, warn) {
+    this.folder = folder;
+    this.locks = locks;
+    this.warn = warn;
+  }
+
+  async entries() {
+    const found = [];
+    for await (const name of this.folder.keys()) {
+      if (!name.endsWith('.json')) continue;
+      const key = name.slice(0, -5);
+      try {
+        const meta = JSON.parse(await (await this.file(name)).text());
+        const whole = await this.file(`${key}.gguf`).catch(() => null);
+        const data = whole ?? (await this.file(`${key}.part`).catch(() => null));
+        if (data) found.push({ ...meta, key, size: data.size, complete: Boolean(whole) });
+      } catch {
+        await this.remove(key); /* half written */
+      }
+    }
+    return found;
+  }
+
+  async file(name) {
+    return (await this.folder.getFileHandle(name)).getFile();
+  }
+
+  async remove(key) {
+    for (const end of ['json', 'gguf', 'part']) await this.folder.removeEntry(`${key}.${end}`).catch(() => {});
+  }
+
+  async delete(keyOrUrl) {
+    const doomed = (await this.entries()).filter((e) => keyOrUrl === undefined || e.key === keyOrUrl || e.url === keyOrUrl);
+    for (const { key } of doomed) await this.remove(key);
+    return doomed.length;
+  }
+
+  /* The model at url: from here where it is the one that the server has now, else from there into here. */
+  async source(url, name, headers, call) {
+    const known = (await this.entries()).filter((e) => e.url === url);
+    const part = known.find((e) => !e.complete && e.tag && e.size > 0);
+    let response;
+    try {
+      response = await this.ask(url, headers, part, call);
+    } catch (e) {
+      const whole = known.find((k) => k.complete);
+      if (!whole || e.code !== 'network') throw e;
+      this.warn(`${e.message}; the copy in the cache is used`);
+      return this.stored(whole, name);
+    }
+    const remote = describe(response, url, part);
+    const whole = known.find((e) => e.complete && e.key === remote.key);
+    if (whole) {
+      await response.body.cancel();
+      return this.stored(whole, name);
+    }
+    return this.download(response, remote, name, headers, call);
+  }
+
+  async ask(url, headers, part, call) {
+    if (part) {
+      const resumed = await request(url, { ...headers, Range: `bytes=${part.size}-`, 'If-Range': part.tag }, call.signal).catch((e) => {
+        if (e.code !== 'network') throw e; /* a server may forbid the headers of a resumption; asking without them tells */
+      });
+      if (resumed && resumed.status !== 416) return resumed;
+      await resumed?.body?.cancel();
+    }
+    const response = await request(url, headers, call.signal);
+    if (response.status === 416 || !response.body) throw new TallyError('network', `${url} answered ${response.status} without a file`);
+    return response;
+  }
+
+  async stored(entry, name) {
+    const source = blobSource(await this.file(`${entry.key}.gguf`), name, 'cache');
+    source.discard = () => this.remove(entry.key);
+    return source;
+  }
+
+  /* Takes the lock, then hands out chunks as they arrive and writes each down. */
+  async download(response, remote, name, headers, call) {
+    const lock = await this.lock(remote.key, call);
+    if (lock.waited) {
+      const whole = (await this.entries()).find((e) => e.key === remote.key && e.complete);
+      if (whole) {
+        lock.release();
+        await response.body.cancel();
+        return this.stored(whole, name);
+      }
+    }
+    const source = { name, size: remote.size, from: 'network' };
+    source.chunks = this.chunks(response, remote, source, lock);
+    source.discard = () => this.remove(remote.key);
+    return source;
+  }
+
+  async lock(key, call) {
+    if (!this.locks) return { release: () => {} };
+    const name = `tally-${key}`;
+    const take = (options, waited) =>
+      new Promise((taken, failed) => {
+        this.locks
+          .request(name, options, (lock) => {
+            if (!lock) return taken(null);
+            return new Promise((release) => taken({ release, waited }));
+          })
+          .catch((e) => failed(e.name === 'AbortError' ? aborted() : e));
+      });
+    const lock = await take({ ifAvailable: true }, false);
+    if (lock) return lock;
+    call.say('another tab is downloading this model; waiting for it');
+    return take({ signal: call.signal }, true);
+  }
+
+  async *chunks(response, remote, source, lock) {
+    let writer;
+    try {
+      writer = await this.writer(remote);
+      let at = remote.resumeAt;
+      if (at > 0) {
+        const part = await this.file(`${remote.key}.part`);
+        if (part.size < at) throw new TallyError('network', `${source.name}: another tab began its download anew: load it again`);
+        source.from = 'cache';
+        yield* streamChunks(part.slice(0, at).stream(), source.name);
+        source.from = 'network';
+      }
+      for await (const chunk of streamChunks(response.body, source.name)) {
+        if (writer && !writer.write(chunk, at)) writer = await this.giveUp(writer, remote);
+        at += chunk.length;
+        yield chunk;
+      }
+      if (remote.size !== undefined && at < remote.size)
+        throw new TallyError('network', `${source.name}: the download broke off after ${at} of ${remote.size} bytes: load it again to resume`);
+      if (writer) await this.complete(writer, remote);
+      writer = undefined;
+    } finally {
+      writer?.close();
+      lock.release();
+    }
+  }
+
+  /* A handle on the part, cut to what is resumed; undefined, with a notice, where none is to be had. */
+  async writer(remote) {
+    const { key, url, etag, lastModified, tag, size } = remote;
+    try {
+      const meta = await this.folder.getFileHandle(`${key}.json`, { create: true });
+      const sidecar = await meta.createSyncAccessHandle();
+      const text = new TextEncoder().encode(JSON.stringify({ url, etag, lastModified, tag, expected: size ?? null }));
+      sidecar.truncate(0);
+      sidecar.write(text, { at: 0 });
+      sidecar.close();
+      const handle = await (await this.folder.getFileHandle(`${key}.part`, { create: true })).createSyncAccessHandle();
+      if (remote.resumeAt === 0) handle.truncate(0);
+      const writer = {
+        close: () => handle.close(),
+        write: (chunk, at) => {
+          try {
+            if (handle.write(chunk, { at }) === chunk.length) return true;
+            this.warn('no cache: the browser wrote only a part of the data; is the disk full?');
+          } catch (e) {
+            this.warn(`no cache: ${e.name === 'QuotaExceededError' ? "the browser's quota for this site is full" : e.message}`);
+          }
+          return false;
+        },
+        flush: () => handle.flush(),
+      };
+      return writer;
+    } catch (e) {
+      this.warn(`no cache: ${e.message}`);
+      return undefined;
+    }
+  }
+
+  async giveUp(writer, remote) {
+    writer.close();
+    await this.remove(remote.key);
+    return undefined;
+  }
+
+  /* The part becomes the file; older files of the same address go. */
+  async complete(writer, remote) {
+    try {
+      writer.flush();
+      writer.close();
+      const handle = await this.folder.getFileHandle(`${remote.key}.part`);
+      await handle.move(`${remote.key}.gguf`);
+      for (const e of await this.entries()) if (e.url === remote.url && e.key !== remote.key) await this.remove(e.key);
+    } catch (e) {
+      this.warn(`no cache: the download cannot be kept: ${e.message}`);
+    }
+  }
+}
+
+/* What the server says that it has, and from where on it sends. */
+function describe(response, url, part) {
+  const etag = response.headers.get('etag');
+  const lastModified = response.headers.get('last-modified');
+  /* A weak ETag (W/) promises no equal bytes, so nothing is resumed by it. */
+  const tag = etag && !etag.startsWith('W/') ? etag : lastModified;
+  const range = /bytes (\d+)-\d+\/(\d+)/.exec(response.headers.get('content-range') ?? '');
+  const resumed = response.status === 206 && range && part && Number(range[1]) === part.size && tag === part.tag;
+  const size = resumed ? Number(range[2]) : sizeOf(response);
+  if (response.status === 206 && !resumed) throw new TallyError('network', `${url} answered with another range than was asked for`);
+  return { url, etag, lastModified, tag, size, key: keyOf(url, etag ?? lastModified ?? '', size), resumeAt: resumed ? part.size : 0 };
+}

@@ -1,0 +1,54 @@
+/* worker-node.js: the same as worker.js for Node's worker_threads. */
+
+import { open, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { parentPort } from 'node:worker_threads';
+import { serve } from './engine.js';
+import { TallyError } from './errors.js';
+
+const PIECE = 1 << 20;
+
+async function bytesAt(url) {
+  if (url.startsWith('file:')) return readFile(fileURLToPath(url));
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return response.arrayBuffer();
+}
+
+async function readPath(path) {
+  let file;
+  try {
+    file = await open(path);
+  } catch (e) {
+    throw new TallyError('file', `cannot open '${path}': ${e.message}`, { cause: e });
+  }
+  const stat = await file.stat();
+  if (!stat.isFile()) {
+    await file.close();
+    throw new TallyError('file', `'${path}' is not a regular file: give the path of a .gguf file`);
+  }
+  async function* chunks() {
+    const buffer = new Uint8Array(PIECE);
+    try {
+      for (let at = 0; ; ) {
+        const { bytesRead } = await file.read(buffer, 0, PIECE, at);
+        if (bytesRead === 0) return;
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      await file.close();
+    }
+  }
+  return { name: path, size: stat.size, from: 'local', chunks: chunks() };
+}
+
+serve({
+  post: (message, transfer) => parentPort.postMessage(message, transfer),
+  listen: (f) => parentPort.on('message', f),
+  compile: async (url) => WebAssembly.compile(await bytesAt(url)),
+  readPath,
+  storage: undefined,
+  locks: undefined,
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+});

@@ -1,0 +1,451 @@
+/* node.test.mjs: the package under Node, on the tiny model: every call of the contract, every code of an error, on one thread and on two. */
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { freemem, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { TallyError, cache, forecast, load } from '../src/node.js';
+import { makeMemory } from '../src/wasm.js';
+import { streamedModel, tinyModel } from './tiny.mjs';
+
+const bytes = tinyModel();
+const folder = mkdtempSync(join(tmpdir(), 'tally-web-'));
+const path = join(folder, 'tiny.gguf');
+writeFileSync(path, bytes);
+after(() => rmSync(folder, { recursive: true }));
+
+const code = (expected, message) => (e) => {
+  assert.ok(e instanceof TallyError, `a TallyError, not ${e}`);
+  assert.equal(e.code, expected, e.message);
+  if (message) assert.match(e.message, message);
+  return true;
+};
+
+async function collect(chunks) {
+  let text = '';
+  const ids = [];
+  let last;
+  for await (last of chunks) {
+    text += last.text;
+    ids.push(...last.ids);
+  }
+  return { ...last, text, ids };
+}
+
+const LONG = 'The quick brown fox jumps over a lazy dog. '.repeat(24); /* more than 1,000 tokens of bytes */
+const GREEDY = { temperature: 0, maxTokens: 12 };
+
+for (const threads of [1, 2])
+  describe(`a model on ${threads} thread${threads > 1 ? 's' : ''}`, () => {
+    let model;
+    before(async () => {
+      model = await load(path, { threads });
+    });
+    after(() => model.close());
+
+    test('says what it is', () => {
+      const { info } = model;
+      assert.equal(info.architecture, 'llama');
+      assert.equal(info.name, 'Tiny');
+      assert.equal(info.layers, 2);
+      assert.equal(info.chatTemplate, 'chatml');
+      assert.equal(info.contextSize, 2048);
+      assert.equal(info.backend.threads, threads);
+      assert.equal(info.memory.total, info.memory.weights + info.memory.kv + info.memory.activations + info.memory.workers);
+    });
+
+    test('tokenizes there and back', async () => {
+      const text = 'Grüße, the 世界!';
+      const ids = await model.tokenize(text);
+      assert.equal(await model.detokenize(ids), text);
+      const [control] = await model.tokenize('<|im_end|>', { parse: true });
+      assert.equal(await model.detokenize([control]), '');
+      assert.equal(await model.detokenize([control], { special: true }), '<|im_end|>');
+      assert.notDeepEqual(await model.tokenize('<|im_end|>'), [control]);
+      await assert.rejects(model.tokenize(5), code('usage'));
+    });
+
+    test('generates the same from any source of the same bytes, with the usage and timings of it', async () => {
+      const a = await collect(model.generate('hello', GREEDY));
+      assert.equal(a.ids.length, a.usage.completionTokens);
+      assert.equal(a.usage.promptTokens, (await model.tokenize('hello', { special: true })).length);
+      assert.ok(a.timings.promptMs >= 0 && a.timings.generateMs > 0 && a.timings.generatePerSecond > 0);
+      for (const source of [new Blob([bytes]), bytes.buffer, bytes, pieces(bytes, 1000), asyncPieces(bytes, 77777), new Blob([bytes]).stream()]) {
+        const other = await load(source, { threads });
+        const b = await collect(other.generate('hello', GREEDY));
+        await other.close();
+        assert.deepEqual([b.text, b.ids], [a.text, a.ids]);
+      }
+    });
+
+    test('a seed decides, and is told', async () => {
+      const o = { temperature: 1.5, topK: 0, topP: 1, minP: 0, maxTokens: 16 };
+      const a = await collect(model.generate('x', o));
+      const b = await collect(model.generate('x', { ...o, seed: a.seed }));
+      const c = await collect(model.generate('x', { ...o, seed: (a.seed + 1) % 2 ** 32 }));
+      assert.deepEqual(a.ids, b.ids);
+      assert.notDeepEqual(a.ids, c.ids);
+    });
+
+    test('sampler options reach the sampler', async () => {
+      const plain = await collect(model.generate('x', GREEDY));
+      const banned = await collect(model.generate('x', { ...GREEDY, logitBias: { [plain.ids[0]]: -1000 } }));
+      assert.notEqual(banned.ids[0], plain.ids[0]);
+      const first = await collect(model.generate('x', { temperature: 100, topK: 1, maxTokens: 12 }));
+      assert.deepEqual(first.ids, plain.ids);
+      const o = { temperature: 0, maxTokens: 40 };
+      const free = await collect(model.generate('x', o));
+      const punished = await collect(model.generate('x', { ...o, repeatPenalty: 100, repeatLastN: -1 }));
+      assert.ok(new Set(punished.ids).size > new Set(free.ids).size);
+    });
+
+    test('tells the likeliest tokens', async () => {
+      const { top } = await collect(model.generate('x', { ...GREEDY, maxTokens: 1, top: 5 }));
+      assert.equal(top.length, 1);
+      assert.equal(top[0].candidates.length, 5);
+      assert.deepEqual(top[0].id, top[0].candidates[0].id);
+      assert.ok(Math.abs(top[0].probability - top[0].candidates[0].probability) < 1e-12);
+      assert.deepEqual([...top[0].candidates].sort((a, b) => b.probability - a.probability), top[0].candidates);
+      const { top: all } = await collect(model.generate('x', { ...GREEDY, maxTokens: 1, top: 100 }));
+      const sum = all[0].candidates.reduce((s, c) => s + c.probability, 0);
+      assert.ok(sum > 0.5 && sum < 1.0000001);
+    });
+
+    test('stop strings end the text before them, wherever tokens are cut', async () => {
+      const [end] = await model.tokenize('<|im_end|>', { parse: true });
+      const o = { temperature: 1, seed: 7, maxTokens: 24, logitBias: { [end]: -1000 } };
+      const whole = await collect(model.generate('y', o));
+      assert.ok(whole.text.length > 8);
+      const at = Math.floor(whole.text.length / 2);
+      const stop = whole.text.slice(at, at + 3);
+      const cut = await collect(model.generate('y', { ...o, stop: ['never there', stop] }));
+      assert.equal(cut.text, whole.text.slice(0, whole.text.indexOf(stop)));
+      assert.equal(cut.finishReason, 'stop');
+      assert.equal(whole.finishReason, 'length');
+    });
+
+    test('a full context ends an answer, a longer prompt is refused', async () => {
+      const small = await load(bytes, { threads, contextSize: 64 });
+      const r = await collect(small.generate('z'.repeat(50), { temperature: 0 }));
+      assert.equal(r.finishReason, 'length');
+      assert.equal(r.usage.promptTokens + r.usage.completionTokens, 64);
+      await assert.rejects(collect(small.generate('z'.repeat(80))), code('usage', /80 tokens, the context holds 64/));
+      await small.close();
+    });
+
+    test('a long prompt gives the same bits on any number of threads, at once or in slices', async () => {
+      const other = await load(bytes, { threads: 3 - threads });
+      const a = await collect(model.generate(LONG, { ...GREEDY, top: 3 }));
+      const b = await collect(other.generate(LONG, { ...GREEDY, top: 3 }));
+      assert.ok(a.usage.promptTokens > 900);
+      assert.deepEqual([a.ids, a.top], [b.ids, b.top]);
+      await other.close();
+    });
+
+    test('what a session still holds is not computed again', async () => {
+      await collect(model.generate('abcdefgh', { ...GREEDY, maxTokens: 1 }));
+      const again = await collect(model.generate('abcdefghij', { ...GREEDY, maxTokens: 1 }));
+      assert.ok(again.usage.cachedTokens >= 8);
+    });
+
+    test('chat completions have the form of OpenAI, streamed or whole', async () => {
+      const request = { messages: [{ role: 'user', content: 'hi' }], temperature: 0, max_tokens: 8, logprobs: true, top_logprobs: 2 };
+      const whole = await model.chat.completions.create(request);
+      assert.equal(whole.object, 'chat.completion');
+      assert.match(whole.id, /^chatcmpl-/);
+      assert.equal(whole.usage.total_tokens, whole.usage.prompt_tokens + whole.usage.completion_tokens);
+      assert.equal(whole.choices[0].logprobs.content.length, whole.usage.completion_tokens);
+      assert.equal(whole.choices[0].logprobs.content[0].top_logprobs.length, 2);
+      let text = '';
+      let finish;
+      let used;
+      for await (const chunk of await model.chat.completions.create({ ...request, stream: true, stream_options: { include_usage: true } })) {
+        assert.equal(chunk.object, 'chat.completion.chunk');
+        text += chunk.choices[0]?.delta.content ?? '';
+        finish = chunk.choices[0]?.finish_reason ?? finish;
+        used = chunk.usage;
+      }
+      assert.equal(text, whole.choices[0].message.content);
+      assert.equal(finish, whole.choices[0].finish_reason);
+      assert.equal(used.completion_tokens, whole.usage.completion_tokens);
+      await assert.rejects(model.chat.completions.create({ ...request, n: 2 }), code('unsupported', /n is not 1/));
+      await assert.rejects(model.chat.completions.create({ ...request, tools: [] }), code('unsupported', /'tools'/));
+      await assert.rejects(model.chat.completions.create({ messages: [{ role: 'robot', content: '' }] }), code('usage', /robot/));
+    });
+
+    test('an abort ends a prompt of 1,000 tokens and the session stays usable', async () => {
+      const before = await collect(model.generate('hello', GREEDY));
+      await collect(model.generate('another beginning', GREEDY));
+      const controller = new AbortController();
+      const running = collect(model.generate(LONG, { ...GREEDY, signal: controller.signal }));
+      setTimeout(() => controller.abort(), 5);
+      const started = performance.now();
+      await assert.rejects(running, code('aborted'));
+      assert.ok(performance.now() - started < 1000);
+      const gone = AbortSignal.abort();
+      await assert.rejects(collect(model.generate('x', { signal: gone })), code('aborted'));
+      assert.deepEqual((await collect(model.generate('hello', GREEDY))).ids, before.ids);
+    });
+
+    test('leaving the loop stops the computation', async () => {
+      let n = 0;
+      for await (const chunk of model.generate('x', { temperature: 0, maxTokens: 1500, logitBias: {} })) {
+        assert.ok(chunk.ids.length);
+        if (++n === 2) break;
+      }
+      const next = await collect(model.generate('hello', GREEDY));
+      assert.equal(next.usage.completionTokens, 12);
+    });
+
+    test('calls on a busy model wait for their turn; one that waits can be aborted', async () => {
+      const order = [];
+      const slow = collect(model.generate(LONG, { ...GREEDY, maxTokens: 30 })).then(() => order.push('slow'));
+      const controller = new AbortController();
+      const never = collect(model.generate('n', { ...GREEDY, signal: controller.signal }));
+      const quick = model.tokenize('quick').then(() => order.push('quick'));
+      controller.abort();
+      await assert.rejects(never, code('aborted'));
+      assert.deepEqual(order, []);
+      await Promise.all([slow, quick]);
+      assert.deepEqual(order, ['slow', 'quick']);
+    });
+
+    test('the plan and the profile name layers and times', async () => {
+      const plan = await model.plan();
+      assert.deepEqual([...new Set(plan.map((s) => s.layer))].filter((l) => l !== null), [0, 1]);
+      assert.ok(plan.some((s) => s.op === 'linear' && s.operations > 0 && s.bytes > 0));
+      await model.profile({ reset: true });
+      await collect(model.generate('profile me', GREEDY));
+      const profile = await model.profile();
+      assert.equal(profile.length, plan.length);
+      assert.ok(profile.reduce((sum, s) => sum + s.ms, 0) > 0);
+    });
+
+    test('wrong options are refused with what was expected', async () => {
+      for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }])
+        await assert.rejects(collect(model.generate('x', o)), code('usage', /expected|no id/));
+      await assert.rejects(collect(model.generate(7)), code('usage'));
+      await assert.rejects(collect(model.generate([])), code('usage', /empty/));
+      await assert.rejects(collect(model.generate([{ role: 'user', content: 'a\0b' }])), code('usage', /U\+0000/));
+      await assert.rejects(collect(model.generate('', { maxTokens: 1 })), code('usage', /prompt is empty/));
+    });
+  });
+
+function* pieces(all, n) {
+  for (let at = 0; at < all.length; at += n) yield all.subarray(at, at + n);
+}
+
+async function* asyncPieces(all, n) {
+  yield* pieces(all, n);
+}
+
+describe('loading', () => {
+  let server;
+  let base;
+  const answers = {
+    '/tiny.gguf': (q, r) => r.writeHead(200, { 'content-length': bytes.length }).end(bytes),
+    '/chunked.gguf': (q, r) => {
+      r.write(bytes.subarray(0, 5000));
+      r.end(bytes.subarray(5000));
+    },
+    '/secret.gguf': (q, r) => (q.headers.authorization === 'Bearer x' ? r.end(bytes) : r.writeHead(401).end()),
+    '/broken.gguf': (q, r) => {
+      r.writeHead(200, { 'content-length': bytes.length });
+      r.write(bytes.subarray(0, 70000), () => r.destroy());
+    },
+    '/slow.gguf': (q, r) => r.writeHead(200, { 'content-length': bytes.length }).write(bytes.subarray(0, 100)),
+  };
+  before(async () => {
+    server = createServer((q, r) => (answers[q.url] ?? ((_, s) => s.writeHead(404).end()))(q, r));
+    await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
+    base = `http://127.0.0.1:${server.address().port}`;
+  });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  test('reports progress to the last byte', async () => {
+    for (const [source, total, from] of [
+      [path, bytes.length, 'local'],
+      [`${base}/tiny.gguf`, bytes.length, 'network'],
+      [`${base}/chunked.gguf`, undefined, 'network'],
+    ]) {
+      const seen = [];
+      const model = await load(source, { onProgress: (p) => seen.push(p) });
+      await model.close();
+      assert.equal(seen.at(-1).loaded, bytes.length);
+      assert.equal(seen.at(-1).total, total);
+      assert.equal(seen.at(-1).from, from);
+      assert.deepEqual(seen.map((p) => p.loaded), seen.map((p) => p.loaded).sort((a, b) => a - b));
+    }
+  });
+
+  test('failures of the network say so', async () => {
+    await assert.rejects(load(`${base}/nothing.gguf`), code('network', /answered 404/));
+    await assert.rejects(load(`${base}/secret.gguf`), code('network', /401/));
+    await assert.rejects(load(`${base}/broken.gguf`), code('network', /broke off/));
+    await assert.rejects(load('http://127.0.0.1:1/x.gguf'), code('network', /cannot be reached/));
+    const model = await load(`${base}/secret.gguf`, { headers: { authorization: 'Bearer x' } });
+    await model.close();
+  });
+
+  test('bad files are refused by the library, by name', async () => {
+    await assert.rejects(load(join(folder, 'absent.gguf')), code('file', /absent\.gguf/));
+    await assert.rejects(load(folder), code('file'));
+    await assert.rejects(load(new TextEncoder().encode('<!doctype html>')), code('file', /the stream: not a GGUF file.*web page/));
+    await assert.rejects(load(bytes.subarray(0, bytes.length - 50)), code('file', /cut short/));
+    await assert.rejects(load(asyncPieces(bytes.subarray(0, bytes.length - 50), 4096)), code('file', /cut short/));
+    await assert.rejects(load(bytes.subarray(0, 500)), code('file', /cut short/));
+    await assert.rejects(load(new Uint8Array(0)), code('file'));
+    await assert.rejects(load(tinyModel({ split: 3 })), code('unsupported', /split into 3 files/));
+    await assert.rejects(load(`${base}/m-00001-of-00003.gguf`), code('unsupported', /m-00001-of-00003\.gguf is part 1/));
+    await assert.rejects(load(tinyModel({ keys: [['llama.rope.scaling.type', 'string', 'bogus']] })), (e) => e instanceof TallyError && e.code !== 'internal');
+  });
+
+  test('a source that fails or yields nonsense is told apart', async () => {
+    async function* failing() {
+      yield bytes.subarray(0, 1000);
+      throw new Error('disk on fire');
+    }
+    await assert.rejects(load(failing()), code('file', /disk on fire/));
+    await assert.rejects(load(['text']), code('usage', /no Uint8Array/));
+    await assert.rejects(load(42), code('usage', /expected a path/));
+    await assert.rejects(load(path, { threads: 0 }), code('usage', /threads/));
+    await assert.rejects(load(path, { contextSize: -1 }), code('usage', /contextSize/));
+    await assert.rejects(load(path, { sha256: 'abc' }), code('usage', /sha256/));
+  });
+
+  test('a source that is not read to its end is closed', async () => {
+    let closed = false;
+    async function* endless() {
+      try {
+        for (;;) yield new Uint8Array(1000).fill(60);
+      } finally {
+        closed = true;
+      }
+    }
+    await assert.rejects(load(endless()), code('file'));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.ok(closed);
+  });
+
+  test('the digest is checked', async () => {
+    const right = createHash('sha256').update(bytes).digest('hex');
+    await (await load(path, { sha256: right.toUpperCase() })).close();
+    await assert.rejects(load(path, { sha256: right.replace(/^./, (c) => (c === '0' ? '1' : '0')) }), code('file', /SHA-256/));
+  });
+
+  test('an abort ends a load that waits for the network', async () => {
+    const controller = new AbortController();
+    const loading = load(`${base}/slow.gguf`, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 100);
+    await assert.rejects(loading, code('aborted'));
+    await assert.rejects(load(path, { signal: AbortSignal.abort() }), code('aborted'));
+  });
+
+  test('the forecast needs the first bytes only and tells what loading takes', async () => {
+    let read = 0;
+    async function* counted() {
+      for (const p of pieces(bytes, 4096)) {
+        read += p.length;
+        yield p;
+      }
+    }
+    const f = await forecast(counted(), { threads: 1, contextSize: 512 });
+    const model = await load(path, { threads: 1, contextSize: 512 });
+    const { wasm, ...memory } = model.info.memory;
+    assert.ok(f.fits && f.contextSize === 512 && f.description === 'Tiny');
+    assert.deepEqual({ weights: f.weights, kv: f.kv, activations: f.activations, workers: f.workers, total: f.total }, memory);
+    assert.ok(read < bytes.length);
+    assert.ok(wasm <= memory.weights + memory.kv + (64 << 20));
+    await model.close();
+  });
+
+  test('what does not fit is refused before it is read', async () => {
+    await assert.rejects(load(path, { memoryLimitMiB: 64, threads: 1 }), code('memory', /needs \d+ MiB.*ends at 64 MiB/));
+    const model = await load(path);
+    await model.close();
+  });
+
+  /* 268 MB a layer, all zeros, made while they are read. */
+  const HUGE = { embd: 2048, heads: 16, ff: 8192, context: 64, zeros: true };
+
+  test('a model of 2.6 GB loads', { skip: freemem() < 4 * 2 ** 30 ? 'less than 4 GB of memory are free' : false }, async () => {
+    const model = await load(streamedModel({ ...HUGE, layers: 10 }), { threads: 1 });
+    const { weights, kv, wasm } = model.info.memory;
+    assert.ok(weights > 2.6e9 && wasm <= weights + kv + (64 << 20), `${wasm} bytes for ${weights}`);
+    await model.close();
+  });
+
+  test('one over 4 GB is refused with both figures, before its weights are read', async () => {
+    await assert.rejects(load(streamedModel({ ...HUGE, layers: 17 })), code('memory', /needs 4[45]\d\d MiB.*ends at 4096 MiB/));
+  });
+
+  test('where an engine grants no 4 GB, 2 are asked for, then 1', () => {
+    const { Memory } = WebAssembly;
+    const asked = [];
+    const least = (pages) =>
+      function (o) {
+        asked.push(o.maximum);
+        if (o.maximum > pages) throw new RangeError('too much');
+        return new Memory({ ...o, maximum: 256 });
+      };
+    try {
+      WebAssembly.Memory = least(16384);
+      assert.equal(makeMemory(false).limit, 2 ** 30);
+      assert.deepEqual(asked, [65536, 32768, 16384]);
+      WebAssembly.Memory = least(1);
+      assert.throws(() => makeMemory(false), code('memory'));
+    } finally {
+      WebAssembly.Memory = Memory;
+    }
+  });
+
+  test('a module that is no module, or is missing, is told by its address', async () => {
+    await assert.rejects(load(path, { wasmUrl: path }), code('network', /tiny\.gguf cannot be loaded/));
+    await assert.rejects(load(path, { workerUrl: join(folder, 'no-worker.js') }), code('internal', /a worker of the model ended/));
+  });
+
+  test('under Node there is no cache, and nothing complains', async () => {
+    assert.deepEqual(await cache.list(), []);
+    assert.equal(await cache.size(), 0);
+    assert.equal(await cache.delete(), 0);
+  });
+});
+
+describe('the end of a model', () => {
+  test('closing rejects what is pending and all that comes later', async () => {
+    const model = await load(path, { threads: 2 });
+    const running = assert.rejects(collect(model.generate(LONG, { maxTokens: 500 })), code('closed'));
+    const waiting = assert.rejects(model.tokenize('x'), code('closed'));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await model.close();
+    await Promise.all([running, waiting]);
+    await assert.rejects(model.plan(), code('closed'));
+    await model.close();
+  });
+
+  test('a model without a chat template says what is missing', async () => {
+    const model = await load(tinyModel({ template: null }));
+    assert.equal(model.info.chatTemplate, null);
+    await assert.rejects(collect(model.generate([{ role: 'user', content: 'hi' }])), code('unsupported', /chat template/));
+    await model.close();
+  });
+
+  test('a trap rejects the call, and the next ones, and ends the worker', async () => {
+    const model = await load(path, { threads: 1, workerUrl: new URL('trapping-worker.mjs', import.meta.url) });
+    await assert.rejects(model.tokenize('trap'), code('internal', /unreachable.*please report/));
+    await assert.rejects(model.tokenize('x'), code('internal'));
+  });
+
+  test('a worker that dies rejects all that is pending', async () => {
+    const model = await load(path, { threads: 1, workerUrl: new URL('trapping-worker.mjs', import.meta.url) });
+    const dying = assert.rejects(model.tokenize('die'), code('internal', /ended/));
+    const queued = assert.rejects(model.plan(), code('internal', /ended/));
+    await Promise.all([dying, queued]);
+  });
+});
