@@ -11,11 +11,13 @@ typedef struct backend_row {
     const tl_backend_ops *ops;
 } backend_row;
 
+#define TL_BACKEND_LEFT_OUT(name, how)
 static const backend_row rows[] = {
 #define TL_BACKEND(name, ops) {#name, &ops},
 #include "backends/backends.def"
 #undef TL_BACKEND
 };
+#undef TL_BACKEND_LEFT_OUT
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
 int tl_backend_count(void) {
@@ -76,8 +78,29 @@ static const backend_row *find(const char *name, size_t n) {
     return NULL;
 }
 
-static tl_status unknown(const char *spec, tl_error *err) {
+/* How to get a backend that this build leaves out; NULL: there is none of that name. */
+static const char *left_out(const char *name, size_t n) {
+    static const struct {
+        const char *name, *how;
+    } absent[] = {
+#define TL_BACKEND(name, ops)
+#define TL_BACKEND_LEFT_OUT(name, how) {#name, how},
+#include "backends/backends.def"
+#undef TL_BACKEND
+#undef TL_BACKEND_LEFT_OUT
+        {NULL, NULL},
+    };
+    for (int i = 0; absent[i].name; i++)
+        if (strlen(absent[i].name) == n && strncmp(absent[i].name, name, n) == 0)
+            return absent[i].how;
+    return NULL;
+}
+
+static tl_status unknown(const char *spec, size_t n, tl_error *err) {
     char list[256] = "";
+    const char *how = left_out(spec, n);
+    if (how)
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "backend '%.*s' is not in this build: %s", (int)n, spec, how);
     for (int i = 0; i < N_ROWS; i++) {
         strcat(list, i ? ", " : "");
         strcat(list, rows[i].name);
@@ -116,7 +139,7 @@ tl_status tl_backend_open(tl_backend **out, const char *spec, tl_error *err) {
         row = find("cpu", 3);
     }
     if (!row)
-        return unknown(spec, err);
+        return unknown(spec, n, err);
     tl_backend *be = tl_alloc(sizeof *be);
     if (!be)
         return tl_fail(err, TL_ERR_MEMORY, "backend: out of memory");
@@ -176,6 +199,11 @@ const char *tl_backend_openable(int i) {
         if (!tl_cpu_level_lacks(l) && i-- == 0)
             return tl_cpu_level_spec(l);
     return NULL;
+}
+
+bool tl_backend_same_bits(const char *spec) {
+    const backend_row *row = spec ? find(spec, strcspn(spec, ":")) : NULL;
+    return !row || !row->ops->own_bits;
 }
 
 const char *tl_backend_lacking(int i) {

@@ -23,6 +23,8 @@ TL_API const char *tl_backend_name(int i);
 TL_API const char *tl_backend_help(int i);
 /* Every spec that can be opened here, each backend and each ISA level of cpu: "ref", "cpu:isa=scalar", ...; NULL past the end. */
 TL_API const char *tl_backend_openable(int i);
+/* False for the spec of a backend whose results are near those of the others but not the same bits: blas, where this build has it. */
+TL_API bool tl_backend_same_bits(const char *spec);
 /* Levels of cpu that this CPU or build lacks, for a test's report; NULL past the end. */
 TL_API const char *tl_backend_lacking(int i);
 /* A sentence: backend, level, threads. Owned by the backend. */

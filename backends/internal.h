@@ -5,8 +5,10 @@
 #include "tensor/tensor.h"
 
 #define TL_BACKEND(name, ops) extern const tl_backend_ops ops;
+#define TL_BACKEND_LEFT_OUT(name, how)
 #include "backends/backends.def"
 #undef TL_BACKEND
+#undef TL_BACKEND_LEFT_OUT
 
 typedef struct tl_option {
     char key[32], value[64];

@@ -35,6 +35,8 @@ tl_status tl_want_params(tl_graph *g, const tl_tensor *out);
 bool tl_same_shape(const tl_tensor *a, const tl_tensor *b);
 /* Bytes of one row as stored (the last axis dense). */
 size_t tl_row_bytes(const tl_tensor *t);
+/* matmul: the first element of the [.., rows, columns] matrix of operand t that goes with matrix number `batch` of out. */
+const char *tl_matmul_matrix(const tl_tensor *t, const tl_tensor *out, int64_t batch);
 /* The cost of touching `rows` rows of out and of equal-shaped sources once, with ops_per_element. */
 void tl_cost_rows(const tl_tensor *out, int64_t rows, double ops_per_element, tl_cost *c);
 

@@ -56,8 +56,7 @@ size_t tl_matmul_scratch(const tl_tensor *out) {
     return (TILE * LANES + TILE + (size_t)tl_dim(out->src[0], -1)) * sizeof(float);
 }
 
-/* The first element of the [.., rows, columns] matrix of t that goes with matrix number `batch` of out. */
-static const char *matrix(const tl_tensor *t, const tl_tensor *out, int64_t batch) {
+const char *tl_matmul_matrix(const tl_tensor *t, const tl_tensor *out, int64_t batch) {
     const char *at = tl_data(t);
     for (int i = 2; i < out->rank; i++) {
         int64_t length = from_last(out, i), index = batch % length;
@@ -77,8 +76,8 @@ void tl_matmul_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scrat
     size_t element = (size_t)tl_dtype_get(b->dtype)->block_bytes;
     float *lanes = scratch, *values = lanes + TILE * LANES, *rounded = values + TILE;
     for (int64_t r = row0; r < row1; r++) {
-        const float *x = (const void *)(matrix(a, out, r / m) + r % m * a_step);
-        const char *bm = matrix(b, out, r / m);
+        const float *x = (const void *)(tl_matmul_matrix(a, out, r / m) + r % m * a_step);
+        const char *bm = tl_matmul_matrix(b, out, r / m);
         float *y = tl_row(out, r);
         if (b->dtype == TL_F16) {
             tl_round_x13(x, k, rounded);

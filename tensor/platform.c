@@ -310,12 +310,14 @@ static long cpu_number(const char *root, int cpu, const char *file) {
     return read_text(text, sizeof text, root, path) ? strtol(text, NULL, 10) : -1;
 }
 
-/* Whether an allowed CPU with a lower number shares cpu's core, so that the core has been alloc_counted. */
+/* Whether an allowed CPU with a lower number shares cpu's core, so that the core has been counted. */
 static bool core_seen(const char *root, int cpu, const bool *allowed) {
-    char path[128], text[1024];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-    if (!read_text(text, sizeof text, root, path))
-        return false;
+    static const char *const names[] = {"thread_siblings_list", "core_cpus_list"}; /* the old name, and the new one for the same */
+    char path[128], text[1024] = "";
+    for (int i = 0; i < 2 && !*text; i++) {
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", cpu, names[i]);
+        read_text(text, sizeof text, root, path);
+    }
     for (char *p = text, *end; *p; p = *end ? end + 1 : end) { /* "0-1,8" */
         long first = strtol(p, &end, 10), last = first;
         if (end == p)
@@ -351,12 +353,11 @@ int tl_cpu_count_under(const char *root, int cpus) {
     bool allowed[MAX_CPUS] = {false};
     cpu_set_t sets[MAX_CPUS / CPU_SETSIZE];
     memset(sets, 0, sizeof sets);
-    if (cpus > 0)
-        for (int i = 0; i < cpus && i < MAX_CPUS; i++)
-            allowed[i] = true;
-    else if (sched_getaffinity(0, sizeof sets, sets) == 0)
-        for (int i = 0; i < MAX_CPUS; i++)
-            allowed[i] = CPU_ISSET(i % CPU_SETSIZE, &sets[i / CPU_SETSIZE]);
+    bool known = cpus <= 0 && sched_getaffinity(0, sizeof sets, sets) == 0;
+    if (cpus <= 0 && !known) /* forbidden, as some sandboxes do */
+        cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    for (int i = 0; i < MAX_CPUS; i++)
+        allowed[i] = known ? CPU_ISSET(i % CPU_SETSIZE, &sets[i / CPU_SETSIZE]) : i < cpus;
     int cores = count_cores(root, allowed);
     uint64_t cap = cgroup_cap(root, "cpu", limit_cpus);
     if ((uint64_t)cores > cap)
@@ -499,7 +500,7 @@ tl_status tl_thread_start(tl_thread **t, void (*fn)(void *), void *arg) {
     (*t)->arg = arg;
     int e = pthread_attr_init(&attr);
     if (e == 0) {
-        pthread_attr_setstacksize(&attr, STACK_BYTES); /* alloc_refused: the system's default serves */
+        pthread_attr_setstacksize(&attr, STACK_BYTES); /* refused: the system's default serves */
         e = create_unsignalled(*t, &attr);
         pthread_attr_destroy(&attr);
     }

@@ -433,6 +433,7 @@ typedef struct tl_peaks {
 
 typedef struct tl_backend_ops {
     const char *name, *help;
+    bool own_bits; /* its results are outside the promise of the same bits everywhere */
     tl_status (*open)(tl_backend *be, const char *options, tl_error *err); /* options: "isa=avx2,threads=4" or "" */
     void (*close)(tl_backend *be);
     tl_status (*alloc)(tl_backend *be, size_t bytes, tl_buffer *out); /* zeroed, 64-byte aligned */

@@ -53,7 +53,7 @@ static bool add_with_threads(fleet *f, const char *spec) {
     return true;
 }
 
-/* only NULL: all that open here. */
+/* only NULL: all that open here and promise the same bits. */
 static bool open_fleet(fleet *f, const char *only) {
     tl_error err = {0};
     memset(f, 0, sizeof *f);
@@ -62,7 +62,7 @@ static bool open_fleet(fleet *f, const char *only) {
     if (only)
         return add_with_threads(f, only);
     for (int i = 0; tl_backend_openable(i); i++)
-        if (!add_with_threads(f, tl_backend_openable(i)))
+        if (tl_backend_same_bits(tl_backend_openable(i)) && !add_with_threads(f, tl_backend_openable(i)))
             return false;
     return true;
 }

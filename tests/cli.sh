@@ -349,7 +349,7 @@ call verify -m "$model" --digest --backend ref
 digest=$(cat "$out")
 [ "$code" -eq 0 ] && grep -qx '[0-9a-f]\{16\}' "$out"
 verdict "verify --digest: one digest" $?
-for spec in $("$llama" --list-devices | grep -v 'not on'); do
+for spec in $("$llama" --list-devices | grep -v '(not '); do
     call verify -m "$model" --digest --backend "$spec" -t 3
     [ "$code" -eq 0 ] && [ "$(cat "$out")" = "$digest" ]
     verdict "verify --digest: $spec gives that of ref" $?
@@ -358,6 +358,20 @@ call verify -m "$model" -n 4
 [ "$code" -eq 0 ] && grep -q '^same bits: ' "$out"
 verdict "verify: the default backend against ref" $?
 refused 2 "leave --against away" verify -m "$model" --digest --against ref
+refused 2 "leave --against away" verify -m "$model" --expect "$digest" --against ref
+call verify -m "$model" --expect "$digest"
+[ "$code" -eq 0 ] && [ "$(cat "$out")" = "$digest" ]
+verdict "verify --expect: the digest of ref is what the default backend has" $?
+other=$(echo "$digest" | tr '0-9a-f' '1-9a-f0')
+call verify -m "$model" --expect "$other"
+[ "$code" -eq 5 ] && [ "$(cat "$out")" = "$digest" ] && grep -q "the digest is $digest, $other was expected" "$err"
+verdict "verify --expect: another digest, exit 5" $?
+call verify -m "$model" --expect "$other" --json
+[ "$code" -eq 5 ] && grep -q '"equal": *false' "$out"
+verdict "verify --expect --json: another digest, exit 5" $?
+for bad in "${digest}0" 0x12345678901234 '' "$(echo "$digest" | tr '0-9a-f' 'G')"; do
+    refused 2 "--expect: '$bad' is not a digest" verify -m "$model" --expect "$bad"
+done
 
 # ---- chat ----
 
@@ -429,6 +443,21 @@ interrupted "run" run -m "$model" -p Once --ignore-eos -c 400000 --backend ref
 grep -q '^generation ' "$err"
 verdict "Ctrl-C in run: the timings still come" $?
 interrupted "a chat's only answer" chat -m "$model" --chat-template chatml -st -p Hello --ignore-eos -c 400000 --backend ref
+# A model that is cut short while it is mapped: a message that names it, and the code of a model that cannot be read, not SIGBUS.
+cp "$model" "$work/cut.gguf"
+: >"$out"
+"$llama" run -m "$work/cut.gguf" -p Once --ignore-eos -c 400000 --no-pack -t 2 >"$out" 2>"$err" </dev/null &
+id=$!
+tries=0
+while ! grep -q seed "$err" && [ $tries -lt 200 ]; do
+    sleep 0.05
+    tries=$((tries + 1))
+done
+: >"$work/cut.gguf"
+wait "$id"
+code=$?
+[ "$code" -eq 3 ] && grep -q "^llama: '$work/cut.gguf' was cut short" "$err"
+verdict "a model that is cut short while it runs: exit 3, and its name" $?
 interrupted "bench" bench -m "$model" -p 4096 -n 4096 -r 1000 --no-warmup --backend ref
 
 # A terminal of its own for the tool: Python's pty.

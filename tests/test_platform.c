@@ -372,6 +372,18 @@ START_TEST(threads_of_a_core_count_once) {
 }
 END_TEST
 
+START_TEST(cores_are_counted_past_the_1024th_and_by_the_new_name_of_the_list) {
+    ck_assert_int_eq(tl_cpu_count_under(dir, 3000), 3000);
+    ck_assert_int_eq(tl_cpu_count_under(dir, 10000), 8192);
+    siblings(2047, "1023,2047\n");
+    siblings(1023, "1023,2047\n");
+    ck_assert_int_eq(tl_cpu_count_under(dir, 3000), 2999);
+    write_text("sys/devices/system/cpu/cpu2999/topology/core_cpus_list", "2998-2999\n");
+    write_text("sys/devices/system/cpu/cpu1023/topology/core_cpus_list", "0-1023\n"); /* the old name wins */
+    ck_assert_int_eq(tl_cpu_count_under(dir, 3000), 2998);
+}
+END_TEST
+
 START_TEST(slow_cores_do_not_count) {
     char name[128];
     for (int i = 0; i < 8; i++) {
@@ -551,6 +563,7 @@ static Suite *platform_suite(void) {
 #if defined(__linux__)
     tcase_add_loop_test(files, drop_takes_whole_pages_inside_the_range_only, 0, N_PAGE_SIZES);
     tcase_add_test(machine, threads_of_a_core_count_once);
+    tcase_add_test(machine, cores_are_counted_past_the_1024th_and_by_the_new_name_of_the_list);
     tcase_add_test(machine, slow_cores_do_not_count);
     tcase_add_test(machine, quota_of_any_group_above_caps_the_cores);
     tcase_add_test(machine, quota_of_version_1_groups_caps_the_cores);

@@ -1,11 +1,13 @@
 /* test_pool.c: every tile of a run is computed exactly once, by a worker with a valid number, and all it wrote is there when the run
  * returns; no run hangs, however runs and sleeps of the workers meet; a pool that cannot be made leaves nothing behind. Run under
  * the thread sanitizer as well. */
+#define _POSIX_C_SOURCE 200809L
 #include "tests/suite.h"
 
 #include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "tensor/platform.h"
 #include "tensor/pool.h"
@@ -203,6 +205,29 @@ START_TEST(every_thread_keeps_denormals_and_the_callers_mode_comes_back) {
 }
 END_TEST
 
+static double cpu_seconds(void) {
+    struct timespec t;
+    ck_assert_int_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), 0);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* A worker that spun or polled would take all of the pause for itself. */
+START_TEST(idle_threads_sleep) {
+    tl_pool *p;
+    shared.threads = 7;
+    ck_assert_int_eq(tl_pool_new(&p, 7, NULL), TL_OK);
+    for (int run = 0; run < 2; run++) { /* before the first run, and after one */
+        const struct timespec pause = {0, 300 * 1000 * 1000};
+        double before = cpu_seconds();
+        ck_assert_int_eq(nanosleep(&pause, NULL), 0);
+        double used = cpu_seconds() - before;
+        ck_assert_msg(used < 0.05, "%g s of CPU time in 0.3 s without work", used);
+        run_and_check(p, &shared, 100, run);
+    }
+    tl_pool_free(p);
+}
+END_TEST
+
 START_TEST(pools_live_side_by_side_and_end_unused) {
     for (int run = 0; run < 200; run++) {
         tl_pool *a, *b;
@@ -265,6 +290,7 @@ static Suite *pool_suite(void) {
     tcase_add_test(t, caller_sleeps_until_slow_workers_are_done);
     tcase_add_test(t, one_tile_and_none_stay_on_the_caller);
     tcase_add_loop_test(t, every_thread_keeps_denormals_and_the_callers_mode_comes_back, 0, N_THREADS);
+    tcase_add_test(t, idle_threads_sleep);
     tcase_add_test(t, pools_live_side_by_side_and_end_unused);
     tcase_add_test(t, thread_numbers_out_of_range_are_refused);
     tcase_add_test(t, each_failing_allocation_or_thread_is_an_error_that_leaves_nothing_behind);

@@ -54,7 +54,7 @@ static int print_version(void) {
 /* What can compute here, by spec, and what this machine lacks. */
 static int print_devices(void) {
     for (int i = 0; tl_backend_openable(i); i++)
-        puts(tl_backend_openable(i));
+        printf("%s%s\n", tl_backend_openable(i), tl_backend_same_bits(tl_backend_openable(i)) ? "" : " (not the same bits)");
     for (int i = 0; tl_backend_lacking(i); i++)
         printf("%s (not on this machine)\n", tl_backend_lacking(i));
     return out_finish(EXIT_DONE);

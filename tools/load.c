@@ -27,6 +27,7 @@ int model_path(const Settings *s, const char **path) {
         return say_download(s->hf_repo);
     if (!s->model || !*s->model)
         return say_usage(s, "no model: give -m FILE, or set LLAMA_ARG_MODEL");
+    term_watch_file(s->model, EXIT_MODEL);
     return 0;
 }
 

@@ -14,7 +14,7 @@ typedef struct Engine {
 
 /* Functions return 0 or an exit code after a message. */
 
-/* The path of the model, or how to give one. */
+/* The path of the model, or how to give one. Whatever maps it from now on: a file that is cut short meanwhile ends the program with a message. */
 int model_path(const Settings *s, const char **path);
 /* Opens a backend by spec (NULL: the default) with `threads` (0: as the spec or the environment says). */
 int backend_open(tl_backend **be, const char *spec, int64_t threads);

@@ -133,6 +133,7 @@ static const Option table[] = {
     /* ---- verify ---- */
     {CMD_VERIFY, "--against", "SPEC", OPTION_TEXT, F(against), .help = "the backend to compare with (ref)"},
     {CMD_VERIFY, "--digest", NULL, OPTION_SET, F(digest), .help = "runs --backend alone and prints the digest of its logits"},
+    {CMD_VERIFY, "--expect", "DIGEST", OPTION_TEXT, F(expect), .help = "as --digest, and exits with 5 where the digest is another one"},
 
     /* ---- output ---- */
     {CMD_ALL, "--json", NULL, OPTION_SET, F(json), .help = "prints JSON, an object a line where there are several"},

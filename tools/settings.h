@@ -41,7 +41,7 @@ typedef struct Settings {
     const char *format_err;
     bool no_warmup;
     /* verify */
-    const char *against;
+    const char *against, *expect;
     bool digest;
     /* everywhere */
     bool help, version;

@@ -84,6 +84,27 @@ void term_catch_signals(void) {
     set_handler(SIGPIPE, handle_pipe, SA_RESTART);
 }
 
+static char bus_message[1024];
+static volatile sig_atomic_t bus_code;
+static bool progress_shown;
+
+static void handle_bus(int signal_number) {
+    (void)signal_number;
+    const char *text = progress_shown ? bus_message : bus_message + 1; /* a line of progress ends first */
+    ssize_t written = write(TERM_STDERR, text, strlen(text));
+    (void)written;
+    _exit((int)bus_code);
+}
+
+void term_watch_file(const char *path, int code) {
+    static const char tail[] = "' was cut short, or can no longer be read, while it was in use: restore it and start again\n";
+    int n = snprintf(bus_message, sizeof bus_message - sizeof tail, "\nllama: '%s", path);
+    size_t end = n < 0 ? 0 : (size_t)n < sizeof bus_message - sizeof tail ? (size_t)n : sizeof bus_message - sizeof tail - 1;
+    memcpy(bus_message + end, tail, sizeof tail);
+    bus_code = code;
+    set_handler(SIGBUS, handle_bus, 0);
+}
+
 int term_interrupts(void) {
     return (int)interrupts;
 }
@@ -139,8 +160,6 @@ char *term_read_line(bool *failed) {
 }
 
 /* ---- progress ---- */
-
-static bool progress_shown;
 
 void term_progress(const char *what, double fraction) {
     static double last;

@@ -23,6 +23,9 @@ const char *term_color(int stream, const char *sequence);
 void term_catch_signals(void);
 /* Between these Ctrl-C ends a read that waits for input; else it disturbs no read or write. */
 void term_reading(bool reading);
+/* Where a mapped file is cut short while it is in use, reading the missing part raises SIGBUS: from now on that ends the program with `code`
+ * and a message that names path. */
+void term_watch_file(const char *path, int code);
 /* How often Ctrl-C was pressed since the last reset. */
 int term_interrupts(void);
 void term_reset_interrupts(void);

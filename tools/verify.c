@@ -153,20 +153,25 @@ static void trace_free(Trace *t) {
 
 /* ---- reports ---- */
 
-static void print_digest(const Settings *s, const Trace *t) {
+/* The digest, held against the expected one where there is one. */
+static int print_digest(const Settings *s, const Trace *t) {
     char digest[24];
     snprintf(digest, sizeof digest, "%016llx", (unsigned long long)t->digest);
+    bool as_expected = !s->expect || strcmp(digest, s->expect) == 0;
     if (!s->json) {
         puts(digest);
-        return;
+        return as_expected ? EXIT_DONE : say_error(EXIT_DIFFERENT, "the digest is %s, %s was expected", digest, s->expect);
     }
     Json j = json_on(stdout, false);
     json_open(&j, NULL, '{');
     json_string(&j, "digest", digest);
+    if (s->expect)
+        json_bool(&j, "equal", as_expected);
     json_string(&j, "backend", t->backend);
     json_int(&j, "prompt_n", (int64_t)t->n_prompt);
     json_ids(&j, "ids", t->ids.id, t->ids.n);
     json_close(&j, '}');
+    return as_expected ? EXIT_DONE : EXIT_DIFFERENT;
 }
 
 /* The first node whose digest differs, or whose label does: the index, or n where all are equal. */
@@ -223,11 +228,19 @@ int command_verify(int argc, char **argv) {
     int code;
     if (command_begin(&s, CMD_VERIFY, 1, argc, argv, &code) || (code = model_path(&s, &path)))
         return code;
+    if (s.expect && (strlen(s.expect) != 16 || strspn(s.expect, "0123456789abcdef") != 16))
+        return say_usage(&s, "--expect: '%s' is not a digest: 16 digits 0 to 9, a to f", s.expect);
+    s.digest |= s.expect != NULL;
     if (s.digest && s.against)
         return say_usage(&s, "--digest runs --backend alone: leave --against away");
+    for (int i = 0; i < 2; i++) {
+        const char *spec = i ? s.against : s.backend;
+        if (!tl_backend_same_bits(spec))
+            say_note("%s is outside the promise of the same bits: a difference is to be expected", spec);
+    }
     code = trace(&s, s.backend, !s.digest, &a);
     if (code == 0 && s.digest)
-        print_digest(&s, &a);
+        code = print_digest(&s, &a);
     else if (code == 0 && (code = trace(&s, s.against ? s.against : "ref", true, &b)) == 0)
         code = print_comparison(&s, &a, &b);
     trace_free(&a);

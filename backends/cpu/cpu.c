@@ -69,8 +69,8 @@ tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_er
         } else if (strcmp(o.key, "isa") == 0 && !reference) {
             memcpy(isa, o.value, sizeof isa);
         } else {
-            return tl_fail(err, TL_ERR_USAGE, "backend %s: option '%s' is unknown; there are %s", be->ops->name, o.key,
-                           reference ? "threads, tile" : "isa, threads, pack, tile");
+            return tl_fail(err, TL_ERR_USAGE, "backend %s: option '%s' is unknown; %s is %s", be->ops->name, o.key, be->ops->name,
+                           be->ops->help);
         }
     }
     if (s)
@@ -135,7 +135,7 @@ int tl_cpu_threads(tl_backend *be) {
     return ((const tl_cpu *)be->impl)->threads;
 }
 
-static const tl_layout *layout(tl_backend *be, const tl_tensor *w, unsigned uses) {
+const tl_layout *tl_cpu_layout(tl_backend *be, const tl_tensor *w, unsigned uses) {
     const tl_cpu *c = be->impl;
     if (!c->pack || !(uses & TL_USE_LINEAR) || uses & TL_USE_OTHER || w->rank != 2)
         return NULL;
@@ -156,7 +156,7 @@ const tl_backend_ops tl_cpu_ops = {
     .close = tl_cpu_close,
     .alloc = tl_cpu_alloc,
     .free = tl_cpu_free,
-    .layout = layout,
+    .layout = tl_cpu_layout,
     .parallel = tl_cpu_parallel,
     .compile = tl_cpu_compile,
     .drop = tl_cpu_drop,

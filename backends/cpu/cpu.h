@@ -1,12 +1,16 @@
 /* cpu.h: the cpu backend from inside. A compiled plan is a *program*: steps in order, each cut into tiles that the pool runs. lower.c
- * makes steps of nodes, exec.c runs them; drivers by family (rows.c, copy.c, linear.c, attention.c, reference.c) know how a step is cut and what a
- * tile does, and call kernels through the level's table. The ref backend is the same machine with reference steps only. */
+ * makes steps of nodes, exec.c runs them; drivers by family (rows.c, copy.c, linear.c, attention.c, reference.c) know how a step is cut
+ * and what a tile does, and call kernels through the level's table. The ref backend is the same machine with reference steps only,
+ * the blas backend with other drivers for some steps. */
 #ifndef TALLY_CPU_H
 #define TALLY_CPU_H
 
 #include "backends/cpu/kernels.h"
 #include "tensor/pool.h"
 #include "tensor/tensor.h"
+
+/* How x is prepared for a linear layer. */
+typedef enum cpu_prep { PREP_NONE, PREP_X32, PREP_X256, PREP_X13, N_PREPS } cpu_prep;
 
 typedef struct tl_cpu {
     tl_pool *pool;
@@ -18,7 +22,10 @@ typedef struct tl_cpu {
     tl_kernels kernels;
     tl_kernel_names names;
     char attention[2][TL_KERNEL_NAME]; /* of the steps that attention.c runs, with keys of f32 and of f16 */
-    char text[96];
+    /* The blas backend, by what linear does to x here: rows of x from which on BLAS multiplies, 0: never. It reads x as it is, so such
+     * an x is stored, too, where this backend would compute it inside prep. */
+    int blas_rows[N_PREPS];
+    char text[128];
 } tl_cpu;
 
 typedef struct cpu_step cpu_step;
@@ -36,9 +43,6 @@ typedef struct cpu_driver {
     void (*run)(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch); /* scratch: this worker's */
 } cpu_driver;
 
-/* How x is prepared for a linear layer. */
-typedef enum cpu_prep { PREP_NONE, PREP_X32, PREP_X256, PREP_X13 } cpu_prep;
-
 struct cpu_step {
     const cpu_driver *driver;
     const char *kernel;        /* for prints */
@@ -55,6 +59,7 @@ struct cpu_step {
 typedef struct cpu_program {
     cpu_step *steps;
     int n, cap;
+    size_t scratch; /* that a worker needs */
 } cpu_program;
 
 extern const cpu_driver tl_cpu_driver_reference, tl_cpu_driver_rows, tl_cpu_driver_copy, tl_cpu_driver_prep, tl_cpu_driver_linear,
@@ -91,7 +96,7 @@ tl_cost tl_cpu_cost(const tl_tensor *node, int64_t rows);
 int64_t tl_cpu_tiles(const cpu_step *s, const cpu_run *r);
 void tl_cpu_tile(const cpu_step *s, const cpu_run *r, int64_t tile, int64_t *row0, int64_t *row1);
 
-/* cpu.c, shared with ref */
+/* cpu.c, shared with ref and blas */
 tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_error *err);
 void tl_cpu_close(tl_backend *be);
 tl_status tl_cpu_alloc(tl_backend *be, size_t bytes, tl_buffer *out);
@@ -101,6 +106,7 @@ const char *tl_cpu_describe(tl_backend *be);
 int tl_cpu_threads(tl_backend *be);
 /* peaks.c */
 tl_status tl_cpu_peaks(tl_backend *be, tl_peaks *out, tl_error *err);
+const tl_layout *tl_cpu_layout(tl_backend *be, const tl_tensor *weight, unsigned uses);
 
 /* Rows a tile, 1 .. rows, so that `rows` rows of `work` operations each make tiles worth waking a thread for. */
 int64_t tl_cpu_tile_rows(const tl_cpu *cpu, int64_t rows, double work);

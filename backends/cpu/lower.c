@@ -95,7 +95,8 @@ static bool shares(const lowering *l, const tl_tensor *t, const tl_tensor *x, cp
 /* Whether x need not be stored: a row op that only layers of one kind read. */
 static bool may_produce(const lowering *l, const tl_tensor *x, cpu_prep kind) {
     int at = tl_plan_time(l->plan, x), readers = 0;
-    if (l->plan->options.no_fuse || at < 0 || x->base != x || x->mark & TL_MARK_OUTPUT || l->notes[at].taken || l->notes[at].elided)
+    if (l->cpu->blas_rows[kind] || l->plan->options.no_fuse || at < 0 || x->base != x || x->mark & TL_MARK_OUTPUT || l->notes[at].taken ||
+        l->notes[at].elided)
         return false;
     if (!is_op(x, TL_OP_RMS_NORM) && !is_op(x, TL_OP_LAYER_NORM) && !is_op(x, TL_OP_SWIGLU) && !is_op(x, TL_OP_GEGLU))
         return false;
@@ -271,6 +272,7 @@ static tl_status lower(lowering *l) {
         if (s)
             return s;
     }
+    l->prog->scratch = l->scratch;
     tl_plan_workers(l->plan, l->cpu->threads, l->scratch);
     return TL_OK;
 }
