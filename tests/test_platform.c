@@ -251,14 +251,15 @@ START_TEST(drop_takes_whole_pages_inside_the_range_only) {
     const size_t page = page_sizes[_i] ? page_sizes[_i] : tl_page_size();
     if (page % tl_page_size() != 0)
         return; /* this machine's are larger: the first round tried them */
-    write_content("file", 32 * page);
+    /* less than 2 MiB: a huge page in the file's cache would leave as a whole */
+    write_content("file", 24 * page);
     ck_assert_int_eq(tl_map_open(&m, in_dir("file"), NULL), TL_OK);
     check_content(&m);
-    ck_assert_uint_eq(resident(&m), 32 * page);
+    ck_assert_uint_eq(resident(&m), 24 * page);
     drop(&m, 4 * page + 1, page - 1 + page - 1, page); /* page 5 but for its last byte */
-    ck_assert_uint_eq(resident(&m), 32 * page);
+    ck_assert_uint_eq(resident(&m), 24 * page);
     drop(&m, 4 * page + 1, page - 1 + page, page); /* page 5 */
-    ck_assert_uint_eq(resident(&m), 31 * page);
+    ck_assert_uint_eq(resident(&m), 23 * page);
     drop(&m, 16 * page, SIZE_MAX, page);
     ck_assert_uint_eq(resident(&m), 15 * page);
     drop(&m, 0, 16 * page, page);
