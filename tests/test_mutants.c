@@ -308,6 +308,7 @@ static void attend_in_chunks(const tl_kernels *f, attention_data *a, int chunk) 
         float most, sum;
         f->attention_scores[0](s, KEYS, q, HEAD, 1, keys + t * HEAD, n, HEAD, 0.125f, true);
         f->attention_weights[0](s, t, n, true, &most, &sum);
+        memset(part, 0, sizeof part);
         f->attention_values[0](part, HEAD, s, KEYS, 1, values + t * HEAD, n, HEAD, true);
         float both = tl_maxf(m, most), old = tl_expf(m - both), now = tl_expf(most - both);
         l = l * old + sum * now;
