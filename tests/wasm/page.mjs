@@ -16,8 +16,10 @@ for (const program of wanted.getAll('program')) {
             const system = wasi({ args: [program], env: { ...env, CHECK_TEST: test }, write: (fd, more) => output += more, memory })
             const { exports } = await WebAssembly.instantiate(code, { env: { memory }, wasi_snapshot_preview1: system })
             try {
-                exports._start()
-                return { code: 0, output }
+                exports._initialize()
+                const code = exports.__main_void()
+                exports.fflush(0)
+                return { code, output }
             } catch (e) {
                 return e instanceof Exit ? { code: e.code, output } : { code: 'trap', output: `${output}${e.stack ?? e}\n` }
             }

@@ -66,11 +66,13 @@ async function run(variables, args, live, pages) {
     const write = (fd, text) => live ? fs.writeSync(fd, text) : (output += text)
     const system = wasi({ args: [program, ...args], env: { ...env, ...variables }, read, fs, write, memory })
     const { exports } = await WebAssembly.instantiate(code, { env: { memory }, wasi_snapshot_preview1: system })
+    exports._initialize()
     const slots = await lend(exports, memory)
     let result
     try {
-        exports._start()
-        result = { code: 0, output }
+        const code = exports.__main_void()
+        exports.fflush(0)
+        result = { code, output }
     } catch (e) {
         result = e instanceof Exit ? { code: e.code, output } : { code: 'trap', output: `${output}${e.stack ?? e}\n` }
     }
