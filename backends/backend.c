@@ -180,6 +180,15 @@ int tl_backend_threads(tl_backend *be) {
     return be && be->ops->threads ? be->ops->threads(be) : 1;
 }
 
+tl_status tl_backend_peaks(tl_backend *be, tl_peaks *out, tl_error *err) {
+    if (!be || !out)
+        return tl_fail(err, TL_ERR_USAGE, "peaks: a backend and a place for the result are needed");
+    *out = (tl_peaks){0};
+    if (!be->ops->peaks)
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "peaks: backend %s cannot measure them", be->ops->name);
+    return be->ops->peaks(be, out, err);
+}
+
 /* ---- what can be opened here ---- */
 
 const char *tl_backend_openable(int i) {

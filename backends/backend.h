@@ -30,6 +30,9 @@ TL_API const char *tl_backend_lacking(int i);
 /* A sentence: backend, level, threads. Owned by the backend. */
 TL_API const char *tl_backend_describe(tl_backend *be);
 TL_API int tl_backend_threads(tl_backend *be);
+/* Measures what the machine does at most on this backend: memory at the machine's best, arithmetic at the backend's level, the best of short
+ * runs, on its threads, in a fraction of a second and with 96 MiB for the while. TL_ERR_UNSUPPORTED where the backend has no measure. */
+TL_API tl_status tl_backend_peaks(tl_backend *be, tl_peaks *out, tl_error *err);
 
 #ifdef __cplusplus
 }

@@ -258,25 +258,39 @@ void tl_attention_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *sc
     }
 }
 
-/* Keys that `queries` queries see: by their spans where these are a bound input, else as many as can be. */
-static double visible_keys(const tl_tensor *out, int64_t queries) {
+/* Keys that `queries` queries see: by their spans where these are a bound input, else as many as can be. *distinct: those that must be read:
+ * what neighbours of one sequence see in common counts once. */
+static double visible_keys(const tl_tensor *out, int64_t queries, double *distinct) {
     const tl_tensor *span = out->src[SPAN];
-    int64_t most = capacity(out, out->src[K]->shape[0]);
+    int64_t most = capacity(out, out->src[K]->shape[0]), low = 0, high = 0;
+    *distinct = queries > 0 ? (double)most : 0;
     if (!(span->base->mark & TL_MARK_INPUT) || !tl_data(span))
         return (double)queries * (double)most;
     double keys = 0;
+    *distinct = 0;
     for (int64_t i = 0; i < queries; i++) {
         int64_t first = span_of(out, i)[1], end = span_of(out, i)[2];
-        keys += first >= 0 && end > first && end <= most ? (double)(end - first) : 0;
+        if (first < 0 || end <= first || end > most)
+            continue;
+        keys += (double)(end - first);
+        if (high > low && first <= high && end >= low && span_of(out, i)[0] == span_of(out, i - 1)[0]) {
+            low = first < low ? first : low;
+            high = end > high ? end : high;
+            continue;
+        }
+        *distinct += (double)(high - low);
+        low = first;
+        high = end;
     }
+    *distinct += (double)(high - low);
     return keys;
 }
 
 void tl_attention_cost(const tl_tensor *out, int64_t rows, tl_cost *c) {
     const tl_tensor *q = out->src[Q], *k = out->src[K];
     double heads = (double)q->shape[1], d = (double)q->shape[2], dv = (double)out->shape[2];
-    double keys = visible_keys(out, rows / q->shape[1]);
+    double distinct, keys = visible_keys(out, rows / q->shape[1], &distinct);
     c->ops = 2 * keys * heads * (d + dv);
-    c->read = 4 * (double)rows * d + keys * (double)k->shape[1] * (d + dv) * tl_dtype_get(k->dtype)->block_bytes;
+    c->read = 4 * (double)rows * d + distinct * (double)k->shape[1] * (d + dv) * tl_dtype_get(k->dtype)->block_bytes;
     c->written = 4 * (double)rows * dv;
 }

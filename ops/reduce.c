@@ -30,14 +30,6 @@ static void cost_of(const tl_tensor *out, int64_t rows, double ops_per_element, 
     c->ops = (double)rows * (double)tl_dim(out->src[0], -1) * ops_per_element;
 }
 
-/* Order of floats as integers. */
-static int32_t order_key(float x) {
-    uint32_t u = tl_bits(x), a = u & ~TL_SIGN_BIT;
-    if (a > TL_INF_BITS)
-        return INT32_MIN;
-    return u & TL_SIGN_BIT ? -(int32_t)a : (int32_t)a;
-}
-
 /* ---- sum, mean -------------------------------------------------------------------------------------------------------------- */
 
 tl_tensor *tl_sum(tl_graph *g, tl_tensor *x) {
@@ -127,7 +119,7 @@ void tl_argmax_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scrat
         const float *x = tl_row(out->src[0], r);
         int64_t best = 0;
         for (int64_t i = 1; i < n; i++)
-            if (order_key(x[i]) > order_key(x[best]))
+            if (tl_order_key(x[i]) > tl_order_key(x[best]))
                 best = i;
         *(int32_t *)tl_row(out, r) = (int32_t)best;
     }
@@ -166,7 +158,7 @@ tl_status tl_topk_infer(tl_graph *g, tl_tensor *out) {
 
 /* Value and index in one integer, larger is better: the key above, and below it the index, lower indices larger. */
 static uint64_t rank_of(float x, int64_t i) {
-    return (uint64_t)((uint32_t)order_key(x) ^ TL_SIGN_BIT) << 32 | (uint32_t)(INT32_MAX - i);
+    return (uint64_t)((uint32_t)tl_order_key(x) ^ TL_SIGN_BIT) << 32 | (uint32_t)(INT32_MAX - i);
 }
 
 /* Restores the heap (smallest first, n entries) below entry i. */

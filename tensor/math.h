@@ -67,6 +67,14 @@ static inline float tl_maxf(float a, float b) {
     return a > b ? a : b;
 }
 
+/* The order of floats as integers, for what compares (argmax, topk): -0 equals +0, NaN is below all. */
+static inline int32_t tl_order_key(float x) {
+    uint32_t u = tl_bits(x), a = u & ~TL_SIGN_BIT;
+    if (a > TL_INF_BITS)
+        return INT32_MIN;
+    return u & TL_SIGN_BIT ? -(int32_t)a : (int32_t)a;
+}
+
 /* Nearest integer, half to even, |v| < 2^22: adding 1.5 * 2^23 leaves it in the low bits. */
 static inline int32_t tl_rne_int(float v) {
     return (int32_t)(tl_bits(v + 12582912.0f) - 0x4B400000u);

@@ -52,3 +52,8 @@ void tl_plan_profile_reset(tl_plan *p) {
         p->steps[i].done = (tl_cost){0, 0, 0};
     }
 }
+
+void tl_plan_profile_on(tl_plan *p, bool on) {
+    if (p)
+        p->options.profile = on;
+}

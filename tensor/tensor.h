@@ -353,6 +353,8 @@ TL_API tl_status tl_plan_print(const tl_plan *p, tl_sink sink, void *ctx);
 /* Rows of the profile so far (one a step), owned by the plan until the next call; 0 rows without options.profile. */
 TL_API int tl_plan_profile(const tl_plan *p, const tl_plan_profile_row **rows);
 TL_API void tl_plan_profile_reset(tl_plan *p);
+/* Profiles the runs from now on, or no longer; what was summed so far stays, and is to be read while profiling. */
+TL_API void tl_plan_profile_on(tl_plan *p, bool on);
 
 /* ---- for backends: the plan seen from inside ------------------------------------------------------------------------------ */
 
@@ -419,6 +421,16 @@ TL_API bool tl_plan_cancelled(const tl_plan *p);
 
 enum { TL_USE_LINEAR = 1, TL_USE_EMBED = 2, TL_USE_OTHER = 4 };
 
+/* What a machine does at most, as a backend's threads measure it, for profiles and benches to compare with: bytes and operations (a
+ * multiply-add is 2) a second. */
+typedef struct tl_peaks {
+    double read;  /* bytes: reading memory from one end to the other */
+    double triad; /* bytes: y = a + factor * b, two arrays read and one written */
+    double apart; /* operations on f32, each rounded on its own: f32 and bf16 products, norms, elementwise */
+    double exact; /* operations on f32 where products are exact and may be fused: f16 weights, attention over f16 */
+    double int8;  /* operations of products of 4 bits by 8, summed exactly: quantised weights */
+} tl_peaks;
+
 typedef struct tl_backend_ops {
     const char *name, *help;
     bool own_bits; /* its results are outside the promise of the same bits everywhere */
@@ -442,6 +454,8 @@ typedef struct tl_backend_ops {
     /* A sentence for info and bench: level, threads. */
     const char *(*describe)(tl_backend *be);
     int (*threads)(tl_backend *be);
+    /* Measures what it can do at most; NULL: not known. */
+    tl_status (*peaks)(tl_backend *be, tl_peaks *out, tl_error *err);
 } tl_backend_ops;
 
 struct tl_backend { /* made by tl_backend_open of backends/backend.h */

@@ -143,6 +143,13 @@ static void set_rows_of_a_view(case_env *e) {
     case_output(e, tl_cast(e->g, tl_latest(e->g, s), TL_F32));
 }
 
+static void set_rows_of_a_spread_view(case_env *e) { /* what one number stands for does not lie together in the state */
+    tl_tensor *s = case_state(e, "state", TL_F16, 3, SHAPE(8, 4, 12), FILL_NORMAL);
+    tl_tensor *heads = tl_slice(e->g, s, 1, 0, 2, 2), *x = case_input(e, "x", TL_F32, 3, SHAPE(5, 2, 12), FILL_NORMAL);
+    tl_set_rows(e->g, heads, scattered(e, "rows", 5, 8, 3), x);
+    case_output(e, tl_cast(e->g, tl_latest(e->g, s), TL_F32));
+}
+
 static void set_rows_from_itself(case_env *e) { /* rows change places: all are read before the first is written */
     tl_tensor *s = case_state(e, "state", TL_F32, 2, SHAPE(12, 9), FILL_NORMAL);
     case_output(e, tl_set_rows(e->g, s, scattered(e, "rows", 12, 12, 5), s));
@@ -154,6 +161,7 @@ void cases_set_rows(case_list *l) {
     case_add(l, "set_rows/varying", set_rows_varying, NULL, 0);
     case_add(l, "set_rows/versions", set_rows_versions, NULL, 0);
     case_add(l, "set_rows/of-a-view", set_rows_of_a_view, NULL, 0);
+    case_add(l, "set_rows/of-a-spread-view", set_rows_of_a_spread_view, NULL, 0);
     case_add(l, "set_rows/from-itself", set_rows_from_itself, NULL, 0);
 }
 

@@ -64,6 +64,19 @@ START_TEST(a_level_inherits_what_it_lacks) {
 }
 END_TEST
 
+START_TEST(a_kernel_is_named_after_the_level_that_provides_it) {
+    tl_kernels own = {.neg = {kernel_definitions.neg[0]}, .dot = {[TL_Q4_1] = kernel_definitions.dot[TL_Q4_1]}};
+    tl_kernel_names names;
+    tl_level middle, top;
+    tl_level_names(level_like(&top, "top", level_like(&middle, "middle", tl_level_find("scalar"), NULL), &own), &names);
+    ck_assert_str_eq(names.neg[0], "top_neg");
+    ck_assert_str_eq(names.abs[0], "scalar_abs");
+    ck_assert_str_eq(names.dot[TL_Q4_1], "top_dot_q4_1");
+    ck_assert_str_eq(names.dot[TL_Q4_0], "scalar_dot_q4_0");
+    ck_assert_str_eq(names.dot[TL_I32], "");
+}
+END_TEST
+
 START_TEST(levels_are_found_by_name_and_the_best_without) {
     for (int i = 0; usable_level(i); i++) {
         ck_assert_ptr_eq(tl_level_find(usable_level(i)->name), usable_level(i));
@@ -122,6 +135,7 @@ static Suite *kernels_suite(void) {
     tcase_add_loop_test(kernels, every_kernel_keeps_to_its_definition, 0, levels * kernel_count());
     tcase_add_test(tables, every_weight_type_has_a_product);
     tcase_add_test(tables, a_level_inherits_what_it_lacks);
+    tcase_add_test(tables, a_kernel_is_named_after_the_level_that_provides_it);
     tcase_add_test(tables, levels_are_found_by_name_and_the_best_without);
     tcase_add_test(tables, packed_rows_come_back_and_padding_is_zero);
     suite_add_tcase(s, kernels);

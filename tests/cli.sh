@@ -109,11 +109,20 @@ refused 2 "keys and values have one type" run -m x -p x -ctk f32 -ctv f16
 refused 2 "the prompt is given more than once" run -m x -p x -f y
 refused 2 "is one too many" run a.gguf b c
 refused 2 "-q and -v: choose one" run -m x -p x -q -v
-refused 2 "-o: 'xml' is not one of: md csv json jsonl" bench -m x -o xml
+refused 2 "-o: 'xml' is not one of: md csv json jsonl sql" bench -m x -o xml
 for bad in 1-x ',' 5-1 1--2 0-4*2 1-8*1 1-9999999 -4; do
     refused 2 "-p: '$bad' is not a list of numbers" bench -m x -p "$bad"
 done
+refused 2 "-p: '2-1' is not a list of numbers" bench -m x -p 1,2 -p 2-1
 refused 2 "-pg: '5' is not PROMPT,GEN" bench -m x -pg 5
+refused 2 "-pg: '0,5' is not PROMPT,GEN" bench -m x -pg 8,2 -pg 0,5
+refused 2 "-d: '-1' is not a list of numbers" bench -m x -d -1
+refused 2 "-t: '0' is not a list of numbers from 1 to 256" bench -m x -t 0
+refused 2 "-ctk: 'q8_0' is not a list of f16, f32" bench -m x -ctk q8_0
+refused 2 "keys and values have one type" bench -m x -ctk f32,f16 -ctv f32
+refused 2 "--backend: 'ref,,cpu' is not a list" bench -m x --backend ref,,cpu
+refused 2 "--delay: '-1' is not a number from 0" bench -m x --delay -1
+refused 3 "cannot open '$work/none.gguf'" bench -m "$work/none.gguf" -o json
 refused 2 "-r: '0' is not" bench -m x -r 0
 refused 2 "nothing to measure" bench -m x -p 0 -n 0
 refused 2 "--profile: 'xml' is not one of: json" run -m x -p x --profile=xml
@@ -259,13 +268,43 @@ if command -v python3 >/dev/null 2>&1; then
 import json, sys
 rows = json.load(open(sys.argv[1]))
 names = """build_commit build_number cpu_info backends model_filename model_type model_size model_n_params n_batch n_ubatch n_threads type_k
-type_v n_prompt n_gen n_depth test_time avg_ns stddev_ns avg_ts stddev_ts samples_ns samples_ts gb_s gop_s peak_rss ttft_ms""".split()
+type_v n_prompt n_gen n_depth test_time avg_ns stddev_ns avg_ts stddev_ts samples_ns samples_ts gb_s gop_s of_peak bound peak_rss ttft_ms""".split()
 assert [(r["n_prompt"], r["n_gen"]) for r in rows] == [(8, 0), (0, 2), (8, 2)]
 for r in rows:
     assert list(r) and all(n in r for n in names), set(names) - set(r)
     assert len(r["samples_ns"]) == len(r["samples_ts"]) == 2 and r["gb_s"] > 0 and r["gop_s"] > 0
+    assert r["of_peak"] > 0 and r["bound"] in ("memory", "compute")
 PYTHON
     verdict "bench: the tests asked for, with llama-bench's field names" $?
+    json "bench, every list" bench -m "$model,$model" -p 4 -p 6 -n 0 -pg 4,2 -pg 3,1 -d 70,0,5 -t 1,2 --backend scalar,cpu:tile=1,threads=3 -ctk f32,f16 \
+        -ctv f32,f16 -b 5 -ub 3-4 -r 1 -o json
+    python3 - "$out" <<'PYTHON'
+import json, sys
+rows = json.load(open(sys.argv[1]))
+tests = [(4, 0), (6, 0), (4, 2), (3, 1)]
+want = [(b, t, u, k, d, p, g)
+        for _ in range(2)
+        for b, t in (("scalar", 1), ("scalar", 2), ("own", 3))
+        for u in (3, 4) for k in ("f32", "f16") for d in (70, 0, 5) for p, g in tests]
+got = [("scalar" if "scalar" in r["backends"] and r["n_threads"] < 3 else "own", r["n_threads"], r["n_ubatch"], r["type_k"], r["n_depth"],
+        r["n_prompt"], r["n_gen"]) for r in rows]
+assert got == want, [(a, b) for a, b in zip(got, want) if a != b][:3] + [len(got), len(want)]
+# what a test at a depth does is what it does after so many tokens: more work for attention, the same for the rest
+by = {(r["n_depth"], r["n_prompt"], r["n_gen"]): r["gop_s"] * r["avg_ns"] for r in rows if r["type_k"] == "f32"}
+assert by[0, 4, 0] < by[5, 4, 0] < by[70, 4, 0] and by[0, 4, 2] < by[5, 4, 2] < by[70, 4, 2], by
+per_key = (by[5, 4, 0] - by[0, 4, 0]) / 5
+assert abs((by[70, 4, 0] - by[0, 4, 0]) / 70 / per_key - 1) < 1e-3, by
+PYTHON
+    verdict "bench: models, backends, threads, types, batches, depths and tests in order, each at its depth" $?
+    call bench "$model" -p 4 -n 2 -r 1 -o sql
+    python3 -c 'import sqlite3, sys
+d = sqlite3.connect(":memory:")
+d.executescript(open(sys.argv[1]).read())
+assert d.execute("select n_prompt, n_gen, avg_ts > 0 from llama_bench").fetchall() == [(4, 0, 1), (0, 2, 1)]' "$out"
+    verdict "bench -o sql: statements that a data base takes" $?
+    call bench "$model" -p 4 -n 0 -r 1 -o csv -oe jsonl
+    [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 2 ] && [ "$(wc -l <"$err")" -eq 1 ] && parses "$err"
+    verdict "bench -oe: a second format on stderr" $?
     json "bench --no-warmup" bench -m "$model" -p 8 -n 0 -r 1 --no-warmup --json
     call bench -m "$model" -p 4-8+4,1 -n 0 -r 1 -o jsonl
     [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 3 ] && sed -n 3p "$out" | python3 -m json.tool >/dev/null
@@ -282,8 +321,23 @@ verdict "bench: a table of both tests" $?
 call bench -m "$model" -p 8 -n 2 -r 1 -o csv
 [ "$(wc -l <"$out")" -eq 3 ] && head -n 1 "$out" | grep -q '^build_commit,build_number,cpu_info,' && [ "$(awk -F, '{ print NF }' "$out" | sort -u | head -n 1)" -ge 25 ]
 verdict "bench -o csv: a head and a line a test" $?
+for option in -v --plan; do
+    call bench -m "$model" -p 4 -n 0 -r 1 --backend scalar $option
+    [ "$code" -eq 0 ] && grep -q '^ *[0-9]* *linear *scalar_dot_[a-z0-9_]* *tiles\|^ *[0-9]* *linear *scalar_panel_[a-z0-9_]* *tiles' "$err" &&
+        grep -q ' scalar_attention_f16 ' "$err" && ! grep -q tiles "$out"
+    verdict "bench $option names the kernel of every step" $?
+done
+call bench -m "$model" -p 4 -n 2 -r 1 --delay 0.05 -fa 1 -mmp 0 -ngl 0 --progress
+[ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 4 ]
+verdict "bench --delay, and options that scripts carry" $?
+LLAMA_ARG_MODEL=/none call bench "$model" -p 4 -n 0 -r 1
+[ "$code" -eq 0 ]
+verdict "bench: a bare argument wins over a variable" $?
+LLAMA_ARG_MODEL=/none call info "$model"
+[ "$code" -eq 0 ]
+verdict "info: a bare argument wins over a variable" $?
 call run -m "$model" -p hello -n 4 --profile
-grep -q '^op .*GB/s' "$err" && grep -q '^layer ' "$err" && grep -q '^role ' "$err" && grep -q '^attn_q ' "$err" && ! grep -q 'GB/s' "$out"
+grep -q '^op .*GB/s.*% of peak.*bound by' "$err" && grep -q '^linear .* \(memory\|compute\)$' "$err" && grep -q '^peaks: memory read [0-9.]* GB/s' "$err" && grep -q '^layer ' "$err" && grep -q '^role ' "$err" && grep -q '^attn_q ' "$err" && ! grep -q 'GB/s' "$out"
 verdict "--profile: by op, layer and role, on stderr" $?
 call run -m "$model" -p hello -n 1 --plan
 grep -q "'blk.0.attn_q'" "$err" && ! grep -q 'blk.0' "$out"

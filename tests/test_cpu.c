@@ -312,6 +312,81 @@ START_TEST(an_op_without_cost_is_cut_among_threads) {
 }
 END_TEST
 
+/* Level of the kernels' names, of a level's table or of what it inherits. */
+static const char *level_of_slot(const tl_level *l, size_t slot) {
+    void (*fn)(void);
+    for (; l; l = l->base) {
+        if (l->kernels)
+            memcpy(&fn, (const char *)l->kernels + slot, sizeof fn);
+        if (l->kernels && fn)
+            return l->name;
+    }
+    return "none";
+}
+
+/* A step's kernel leads to the function that runs: level, slot, type. */
+START_TEST(steps_are_named_after_their_kernels) {
+    static const tl_op seven = {
+        .name = "seven", .formula = "y = 7", .id = -1, .min_src = 1, .max_src = 1, .infer = same_infer, .ref = seven_ref};
+    for (int i = 0; tl_backend_openable(i); i++) {
+        rig r = rig_open(tl_backend_openable(i));
+        const tl_cpu *cpu = r.be->impl;
+        tl_tensor *w, *w_packed;
+        MUST(&r, tl_bank_add(r.bank, "w", TL_Q4_1, 2, SHAPE(32, 32), NULL, &w, &r.err));
+        MUST(&r, tl_bank_add(r.bank, "packed", TL_Q5_0, 2, SHAPE(32, 32), tl_cpu_layout_of(TL_Q5_0), &w_packed, &r.err));
+        tl_tensor *x = rig_input(&r, "x", 3, 32);
+        tl_output(r.g, tl_linear(r.g, x, w, NULL));
+        if (!cpu->reference)
+            tl_output(r.g, tl_linear(r.g, x, w_packed, NULL));
+        tl_output(r.g, tl_log(r.g, tl_rms_norm(r.g, x, NULL, 1e-5f)));
+        tl_output(r.g, tl_node(r.g, &seven, 1, &x, NULL, 0));
+        rig_plan(&r, NULL);
+        static const struct {
+            const char *name;
+            size_t slot;
+        } want[] = {{"quantize_x32", offsetof(tl_kernels, quantize_x32)},
+                    {"dot_q4_1", offsetof(tl_kernels, dot[TL_Q4_1])},
+                    {"panel_q5_0", offsetof(tl_kernels, panel[TL_Q5_0])},
+                    {"rms_norm", offsetof(tl_kernels, rms_norm)},
+                    {"log", offsetof(tl_kernels, log)}};
+        ck_assert_int_eq(r.plan->n_steps, cpu->reference ? 4 : 6);
+        for (int k = 0; k < r.plan->n_steps; k++) {
+            char name[64] = "reference";
+            if (!cpu->reference && k < 5)
+                snprintf(name, sizeof name, "%s_%s", level_of_slot(cpu->level, want[k].slot), want[k].name);
+            ck_assert_str_eq(r.plan->steps[k].kernel, name);
+        }
+        rig_close(&r);
+    }
+}
+END_TEST
+
+/* ---- what the machine can do ---- */
+
+START_TEST(peaks_are_measured_where_a_backend_can) {
+    static const char *const specs[] = {"cpu:threads=2", "ref:threads=1"};
+    rig r = rig_open(specs[_i]);
+    tl_peaks p;
+    MUST(&r, tl_backend_peaks(r.be, &p, &r.err));
+    const double figures[] = {p.read, p.triad, p.apart, p.exact, p.int8};
+    for (int i = 0; i < 5; i++)
+        ck_assert_msg(figures[i] > 0 && figures[i] < 1e18, "figure %d is %g", i, figures[i]);
+    tl_backend_ops without = *r.be->ops;
+    const tl_backend_ops *with = r.be->ops;
+    without.peaks = NULL;
+    r.be->ops = &without;
+    REFUSED(&r, tl_backend_peaks(r.be, &p, &r.err), TL_ERR_UNSUPPORTED, "cannot measure");
+    ck_assert(p.read == 0 && p.int8 == 0);
+    r.be->ops = with;
+    REFUSED(&r, tl_backend_peaks(NULL, &p, &r.err), TL_ERR_USAGE, "backend");
+    REFUSED(&r, tl_backend_peaks(r.be, NULL, &r.err), TL_ERR_USAGE, "place");
+    tl_alloc_fail_at(0, false);
+    REFUSED(&r, tl_backend_peaks(r.be, &p, &r.err), TL_ERR_MEMORY, "out of memory");
+    tl_alloc_fail_at(-1, false);
+    rig_close(&r);
+}
+END_TEST
+
 /* ---- shapes too large to run ---- */
 
 START_TEST(large_shapes_are_forecast_or_refused) {
@@ -406,6 +481,8 @@ static Suite *cpu_suite(void) {
     tcase_add_loop_test(t, weights_may_lie_at_odd_addresses, 0, 2);
     tcase_add_test(t, an_op_that_bears_anothers_number_keeps_its_own_meaning);
     tcase_add_loop_test(t, an_op_without_cost_is_cut_among_threads, 0, 2);
+    tcase_add_test(t, steps_are_named_after_their_kernels);
+    tcase_add_loop_test(t, peaks_are_measured_where_a_backend_can, 0, 2);
     tcase_add_test(t, large_shapes_are_forecast_or_refused);
     tcase_add_test(t, options_are_checked_and_named);
     tcase_add_test(t, tiles_cover_all_rows_whatever_they_cost);

@@ -169,6 +169,7 @@ START_TEST(nothing_given_gives_a_message) {
     ck_assert_int_eq(tl_plan_print(NULL, collect_text, NULL), TL_ERR_USAGE);
     ck_assert_int_eq(tl_plan_profile(NULL, &rows), 0);
     tl_plan_profile_reset(NULL);
+    tl_plan_profile_on(NULL, true);
     tl_plan_cancel(NULL);
     tl_plan_resume(NULL);
     tl_plan_free(NULL);
@@ -241,6 +242,19 @@ START_TEST(profile_rows_sum_what_the_ops_say) {
         ck_assert_double_eq(rows[i].seconds, 0);
         ck_assert_double_eq(rows[i].cost.ops, 0);
     }
+    tl_plan_profile_on(r.plan, false);
+    rig_run(&r);
+    ck_assert_int_eq(tl_plan_profile(r.plan, &rows), 0);
+    tl_plan_profile_on(r.plan, true);
+    n = tl_plan_profile(r.plan, &rows);
+    ck_assert_int_eq(n, r.plan->n_steps);
+    ck_assert_double_eq(rows[0].seconds, 0); /* of the run between nothing was kept */
+    rig_run(&r);
+    ops = 0;
+    n = tl_plan_profile(r.plan, &rows);
+    for (int i = 0; i < n; i++)
+        ops += rows[i].cost.ops;
+    ck_assert_double_ge(ops, want);
     rig_close(&r);
 }
 END_TEST

@@ -254,6 +254,12 @@ bool args_environment(Args *a) {
     return true;
 }
 
+void args_mark(Args *a, size_t field) {
+    for (int i = 0; i < a->n_options; i++)
+        if ((a->table[i].commands & a->command) && a->table[i].field == field && a->table[i].kind != OPTION_IGNORED)
+            a->given[i] = true;
+}
+
 bool args_given(const Args *a, size_t field) {
     for (int i = 0; i < a->n_options; i++)
         if (a->given[i] && a->table[i].field == field && a->table[i].kind != OPTION_IGNORED)

@@ -56,6 +56,8 @@ typedef struct Args {
 bool args_parse(Args *a, int argc, char **argv);
 /* Fields that no argument gave, from the environment. */
 bool args_environment(Args *a);
+/* Notes that an argument gave this field its value, so that no variable of the environment does. */
+void args_mark(Args *a, size_t field);
 /* Was an option given that fills this field? */
 bool args_given(const Args *a, size_t field);
 /* Prints the options of a command, a line or two each, to stdout. */

@@ -6,57 +6,23 @@
 #include <string.h>
 
 #include "tools/commands.h"
+#include "tools/profile.h"
 #include "tools/say.h"
 #include "tools/term.h"
 
-typedef struct Lists {
-    IntList prompt, gen, depth, threads, batch, ubatch;
-    PairList pairs;
-    tl_dtype types[2];
-    int n_types;
-} Lists;
+enum { PATH_MOST = 4096, PRINTERS = 2 };
 
-static int read_list(const Settings *s, const char *name, const char *text, const char *usual, int64_t lo, int64_t hi, IntList *list) {
-    if (parse_int_list(text ? text : usual, lo, hi, list))
-        return 0;
-    return say_usage(s, "%s: '%.60s' is not a list of numbers from %lld to %lld: 1,2,4 or 128-512+128 or 1-8*2, %d values at most", name,
-                     text, (long long)lo, (long long)hi, LIST_MAX);
-}
+typedef struct Bench {
+    const Settings *settings; /* its model is the one at work */
+    const Lists *lists;
+    BenchPrinter printer[PRINTERS]; /* on stdout and, if asked for, on stderr */
+    int n_printers, n_tests;
+    Engine engine;
+    BenchRunner runner;
+    tl_peaks peaks;
+} Bench;
 
-/* "f16,f32" */
-static int read_types(const Settings *s, const char *name, const char *text, Lists *l) {
-    l->n_types = 0;
-    for (const char *p = text; p;) {
-        size_t n = strcspn(p, ",");
-        bool half = n == 3 && memcmp(p, "f16", 3) == 0, single = n == 3 && memcmp(p, "f32", 3) == 0;
-        if ((!half && !single) || l->n_types == 2)
-            return say_usage(s, "%s: '%.60s' is not a list of f16, f32", name, text);
-        l->types[l->n_types++] = half ? TL_F16 : TL_F32;
-        p = p[n] ? p + n + 1 : NULL;
-    }
-    return 0;
-}
-
-static int read_lists(const Settings *s, Lists *l) {
-    const int64_t most = 1 << 20;
-    int code;
-    memset(l, 0, sizeof *l);
-    bool only_pairs = s->list_pg && !s->list_prompt && !s->list_gen;
-    if ((code = read_list(s, "-p", s->list_prompt, only_pairs ? "0" : "512", 0, most, &l->prompt)) ||
-        (code = read_list(s, "-n", s->list_gen, only_pairs ? "0" : "128", 0, most, &l->gen)) ||
-        (code = read_list(s, "-d", s->list_depth, "0", 0, most, &l->depth)) ||
-        (code = read_list(s, "-t", s->list_threads, "0", s->list_threads ? 1 : 0, 256, &l->threads)) ||
-        (code = read_list(s, "-b", s->list_batch, "2048", 1, 65536, &l->batch)) ||
-        (code = read_list(s, "-ub", s->list_ubatch, "512", 1, 65536, &l->ubatch)))
-        return code;
-    if (s->list_pg && !parse_pair_list(s->list_pg, 1, most, &l->pairs))
-        return say_usage(s, "-pg: '%.60s' is not PROMPT,GEN with numbers from 1 to %lld, several joined by ;", s->list_pg, (long long)most);
-    if (s->list_type_k && s->list_type_v && strcmp(s->list_type_k, s->list_type_v) != 0)
-        return say_usage(s, "-ctk %s and -ctv %s: keys and values have one type here; give both the same", s->list_type_k, s->list_type_v);
-    if (s->list_type_v && !s->list_type_k)
-        return read_types(s, "-ctv", s->list_type_v, l);
-    return read_types(s, "-ctk", s->list_type_k ? s->list_type_k : "f16", l);
-}
+/* ---- what there is to do ---- */
 
 /* Is there a test at all? */
 static bool any_test(const Lists *l) {
@@ -68,91 +34,174 @@ static bool any_test(const Lists *l) {
     return any;
 }
 
-static int run_test(Engine *e, BenchPrinter *p, BenchTest test) {
+static int64_t largest(const int64_t *v, int n) {
+    int64_t most = 0;
+    for (int i = 0; i < n; i++)
+        most = v[i] > most ? v[i] : most;
+    return most;
+}
+
+/* Tokens that the longest test holds, with its depth. */
+static int64_t most_tokens(const Lists *l) {
+    int64_t prompt = largest(l->prompt.v, l->prompt.n), gen = largest(l->gen.v, l->gen.n), most = prompt > gen ? prompt : gen;
+    for (int i = 0; i < l->pairs.n; i++)
+        most = l->pairs.prompt[i] + l->pairs.gen[i] > most ? l->pairs.prompt[i] + l->pairs.gen[i] : most;
+    return most + largest(l->depth.v, l->depth.n);
+}
+
+/* ---- tests ---- */
+
+static int run_test(Bench *b, BenchTest test) {
     BenchResult r = {0};
-    test.repetitions = (int)p->settings->repetitions;
+    if (b->n_tests++ > 0 && b->settings->delay > 0)
+        term_sleep(b->settings->delay);
+    test.repetitions = (int)b->settings->repetitions;
     r.samples = malloc((size_t)test.repetitions * sizeof *r.samples);
     r.rates = malloc((size_t)test.repetitions * sizeof *r.rates);
-    int code = r.samples && r.rates ? bench_measure(e, p->settings, &test, &r) : say_error(EXIT_MEMORY, "out of memory for the samples");
-    if (code == 0)
-        bench_print(p, e, &r);
+    int code = r.samples && r.rates ? bench_measure(&b->runner, &test, &r) : say_error(EXIT_MEMORY, "out of memory for the samples");
+    for (int i = 0; i < b->n_printers && code == 0; i++)
+        bench_print(&b->printer[i], &b->engine, b->settings, &r);
     free(r.samples);
     free(r.rates);
     return code;
 }
 
 /* Every test at one depth: prompts, generations, pairs. */
-static int run_tests(Engine *e, BenchPrinter *p, const Lists *l, BenchTest t) {
+static int run_tests(Bench *b, BenchTest t) {
+    const Lists *l = b->lists;
     int code = 0;
     for (int i = 0; i < l->prompt.n && code == 0; i++) {
         t.n_prompt = l->prompt.v[i];
         t.n_gen = 0;
         if (t.n_prompt > 0)
-            code = run_test(e, p, t);
+            code = run_test(b, t);
     }
     for (int i = 0; i < l->gen.n && code == 0; i++) {
         t.n_prompt = 0;
         t.n_gen = l->gen.v[i];
         if (t.n_gen > 0)
-            code = run_test(e, p, t);
+            code = run_test(b, t);
     }
     for (int i = 0; i < l->pairs.n && code == 0; i++) {
         t.n_prompt = l->pairs.prompt[i];
         t.n_gen = l->pairs.gen[i];
-        code = run_test(e, p, t);
+        code = run_test(b, t);
     }
     return code;
 }
 
-static int run_combinations(Engine *e, BenchPrinter *p, const Lists *l) {
+/* Every depth in one context: what a test needs of the one before it stays. */
+static int run_depths(Bench *b, BenchTest t) {
+    const Lists *l = b->lists;
+    int code = bench_start(&b->runner, &b->engine, b->settings, &b->peaks, most_tokens(l), &t);
+    for (int d = 0; d < l->depth.n && code == 0; d++) {
+        t.n_depth = l->depth.v[d];
+        code = run_tests(b, t);
+    }
+    bench_stop(&b->runner);
+    return code;
+}
+
+static int run_combinations(Bench *b) {
+    const Lists *l = b->lists;
     int code = 0;
-    for (int b = 0; b < l->batch.n && code == 0; b++)
+    for (int i = 0; i < l->batch.n && code == 0; i++)
         for (int u = 0; u < l->ubatch.n && code == 0; u++)
-            for (int k = 0; k < l->n_types && code == 0; k++)
-                for (int d = 0; d < l->depth.n && code == 0; d++)
-                    code = run_tests(
-                        e, p, l,
-                        (BenchTest){.n_depth = l->depth.v[d], .n_batch = l->batch.v[b], .n_ubatch = l->ubatch.v[u], .kv = l->types[k]});
+            for (int k = 0; k < l->types.n && code == 0; k++)
+                code = run_depths(b, (BenchTest){.n_batch = l->batch.v[i], .n_ubatch = l->ubatch.v[u], .kv = l->types.v[k]});
+    return code;
+}
+
+/* ---- models, backends, threads ---- */
+
+/* Before the model is loaded, and gone by then, so that the memory for it does not count as the model's. */
+static int measure_peaks(Bench *b, const char *spec, int64_t threads) {
+    tl_backend *be;
+    int code = backend_open(&be, spec, threads);
+    if (code)
+        return code;
+    b->peaks = profile_peaks(be, !b->settings->no_warmup || b->settings->profile);
+    tl_backend_free(be);
+    if (say_get_level() == SAY_ALL && b->peaks.read > 0)
+        profile_print_peaks(stderr, &b->peaks);
+    return 0;
+}
+
+static int run_engine(Bench *b, const char *spec, int64_t threads) {
+    tl_context_options o = tl_context_defaults();
+    o.n_ctx = TL_PAGE; /* tests make contexts of their own */
+    int code = measure_peaks(b, spec, threads);
+    if (code == 0 && (code = engine_load(&b->engine, b->settings, spec, threads, &o)) == 0)
+        code = run_combinations(b);
+    engine_close(&b->engine);
+    return code;
+}
+
+static int run_model(Bench *b, const Settings *s, const char *path) {
+    Settings with = *s;
+    const Lists *l = b->lists;
+    int code = 0, n_specs = l->backends.n ? l->backends.n : 1;
+    with.model = path;
+    b->settings = &with;
+    for (int k = 0; k < n_specs && code == 0; k++) {
+        const char *spec = l->backends.n ? l->backends.v[k] : NULL;
+        int n_threads = spec && strstr(spec, "threads=") ? 1 : l->threads.n; /* a spec's own number stands */
+        for (int i = 0; i < n_threads && code == 0; i++)
+            code = run_engine(b, spec, l->threads.v[i]);
+    }
+    b->settings = s;
+    return code;
+}
+
+static bool is_file(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file)
+        fclose(file);
+    return file != NULL;
+}
+
+/* The models of one argument: a path, or several joined by commas where there is no file of the whole name. */
+static int run_models(Bench *b, const Settings *s, const char *text) {
+    if (!strchr(text, ',') || is_file(text))
+        return run_model(b, s, text);
+    int code = 0;
+    for (const char *p = text; p && code == 0;) {
+        char path[PATH_MOST];
+        size_t n = strcspn(p, ",");
+        snprintf(path, sizeof path, "%.*s", (int)n, p);
+        code = run_model(b, s, path);
+        p = p[n] ? p + n + 1 : NULL;
+    }
     return code;
 }
 
 static int bench(const Settings *s, const Lists *l) {
-    BenchPrinter p = {.settings = s};
+    Bench b = {.settings = s, .lists = l};
     int code = 0;
-    p.batch = l->batch.n > 1 || l->batch.v[0] != 2048;
-    p.ubatch = l->ubatch.n > 1 || l->ubatch.v[0] != 512;
-    p.types = l->n_types > 1 || l->types[0] != TL_F16;
-    bool started = false;
-    for (int i = 0; i < l->threads.n && code == 0; i++) {
-        Engine e = {0};
-        tl_context_options o = tl_context_defaults();
-        o.n_ctx = TL_PAGE; /* each test makes a context of its own */
-        code = engine_load(&e, s, s->backend, l->threads.v[i], &o);
-        if (code == 0 && !started) {
-            bench_print_start(&p);
-            started = true;
-        }
-        if (code == 0)
-            code = run_combinations(&e, &p, l);
-        engine_close(&e);
-    }
-    if (started)
-        bench_print_end(&p);
+    b.printer[b.n_printers++] = bench_printer(stdout, s->format, l);
+    if (s->format_err)
+        b.printer[b.n_printers++] = bench_printer(stderr, s->format_err, l);
+    for (int i = 0; i < s->models.n && code == 0; i++)
+        code = run_models(&b, s, s->models.text[i]);
+    for (int i = 0; i < b.n_printers; i++)
+        bench_print_end(&b.printer[i]);
     return code;
 }
 
 int command_bench(int argc, char **argv) {
     Settings s;
     Lists lists;
-    const char *path;
     int code;
-    if (command_begin(&s, CMD_BENCH, 1, argc, argv, &code))
+    const char *path;
+    if (command_begin(&s, CMD_BENCH, POSITIONAL_MAX, argc, argv, &code))
         return code;
     if (s.json && s.format && strcmp(s.format, "json") != 0 && strcmp(s.format, "jsonl") != 0)
         return say_usage(&s, "--json and -o %s: choose one", s.format);
     if (!s.format)
         s.format = s.json ? "json" : "md";
-    if ((code = read_lists(&s, &lists)) || (code = model_path(&s, &path)))
+    if ((code = bench_read_lists(&s, &lists)))
+        return code;
+    if (s.models.n == 0 && (code = model_path(&s, &path)))
         return code;
     if (!any_test(&lists))
         return say_usage(&s, "nothing to measure: -p, -n and -pg name no test");

@@ -177,7 +177,8 @@ static void print_reports(Chat *c) {
     const Settings *s = c->settings;
     if (c->answers > 0)
         print_timings(&c->generator, &c->generator.total);
-    profile_report(tl_context_plan(c->engine.context), s->profile);
+    tl_peaks peaks = profile_peaks(c->engine.backend, s->profile != NULL);
+    profile_report(tl_context_plan(c->engine.context), &peaks, s->profile);
 }
 
 int chat_with(const Settings *s) {

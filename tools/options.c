@@ -17,15 +17,19 @@
 /* clang-format off */
 static const Option table[] = {
     /* ---- model and machine ---- */
-    {CMD_ALL, "-m --model", "FILE", OPTION_TEXT, F(model), .env = "LLAMA_ARG_MODEL",
+    {CMD_ALL & ~CMD_BENCH, "-m --model", "FILE", OPTION_TEXT, F(model), .env = "LLAMA_ARG_MODEL",
      .help = "the model, a GGUF file; also as first bare argument"},
+    {CMD_BENCH, "-m --model", "FILE", OPTION_LIST, F(models), .env = "LLAMA_ARG_MODEL",
+     .help = "a model, a GGUF file; several: given again, joined by commas, or as bare arguments"},
     {CMD_ALL, "-hf --hf-repo", "REPO[:QUANT]", OPTION_TEXT, F(hf_repo), .env = "LLAMA_ARG_HF_REPO",
      .help = "downloads nothing: says which command fetches the model, and ends"},
-    {COMPUTE | CMD_INFO, "--backend", "SPEC", OPTION_TEXT, F(backend), .env = "TALLY_BACKEND",
+    {(COMPUTE | CMD_INFO) & ~CMD_BENCH, "--backend", "SPEC", OPTION_TEXT, F(backend), .env = "TALLY_BACKEND",
      .help = "what computes: ref, cpu, cpu:isa=LEVEL,threads=N; a bare level name means cpu:isa=LEVEL"},
+    {CMD_BENCH, "--backend", "LIST", OPTION_LIST, F(backends), .env = "TALLY_BACKEND",
+     .help = "what computes: ref, cpu, cpu:isa=LEVEL,threads=N; a bare level name means cpu:isa=LEVEL; several: scalar,cpu:threads=2,ref"},
     {GENERATE | CMD_INFO | CMD_VERIFY, "-t --threads", "N", OPTION_INT, F(threads), 1, 256, .env = "LLAMA_ARG_THREADS",
      .help = "threads; by default the physical cores that the process may use"},
-    {CMD_BENCH, "-t --threads", "LIST", OPTION_TEXT, F(list_threads), .env = "LLAMA_ARG_THREADS", .help = "threads to try"},
+    {CMD_BENCH, "-t --threads", "LIST", OPTION_LIST, F(list_threads), .env = "LLAMA_ARG_THREADS", .help = "threads to try"},
     {GENERATE, "-tb --threads-batch", "N", OPTION_INT, F(batch_threads), 1, 256,
      .help = "accepted; prompts are computed by as many threads as answers"},
     {SIZED, "-c --ctx-size", "N", OPTION_INT, F(n_ctx), 0, 1073741824, .env = "LLAMA_ARG_CTX_SIZE",
@@ -34,16 +38,16 @@ static const Option table[] = {
      .help = "most tokens a step (2048)"},
     {SIZED | CMD_VERIFY, "-ub --ubatch-size", "N", OPTION_INT, F(n_ubatch), 1, 65536, .env = "LLAMA_ARG_UBATCH",
      .help = "most tokens a run of the graph (512); the smaller of the two counts"},
-    {CMD_BENCH, "-b --batch-size", "LIST", OPTION_TEXT, F(list_batch), .env = "LLAMA_ARG_BATCH", .help = "most tokens a step (2048)"},
-    {CMD_BENCH, "-ub --ubatch-size", "LIST", OPTION_TEXT, F(list_ubatch), .env = "LLAMA_ARG_UBATCH",
+    {CMD_BENCH, "-b --batch-size", "LIST", OPTION_LIST, F(list_batch), .env = "LLAMA_ARG_BATCH", .help = "most tokens a step (2048)"},
+    {CMD_BENCH, "-ub --ubatch-size", "LIST", OPTION_LIST, F(list_ubatch), .env = "LLAMA_ARG_UBATCH",
      .help = "most tokens a run of the graph (512)"},
     {SIZED, "-ctk --cache-type-k", "TYPE", OPTION_CHOICE, F(type_k), .choices = "f16 f32", .env = "LLAMA_ARG_CACHE_TYPE_K",
      .help = "type of the cached keys: f16 or f32 (f16)"},
     {SIZED, "-ctv --cache-type-v", "TYPE", OPTION_CHOICE, F(type_v), .choices = "f16 f32", .env = "LLAMA_ARG_CACHE_TYPE_V",
      .help = "type of the cached values; the same as of the keys"},
-    {CMD_BENCH, "-ctk --cache-type-k", "LIST", OPTION_TEXT, F(list_type_k), .env = "LLAMA_ARG_CACHE_TYPE_K",
+    {CMD_BENCH, "-ctk --cache-type-k", "LIST", OPTION_LIST, F(list_type_k), .env = "LLAMA_ARG_CACHE_TYPE_K",
      .help = "types of the cached keys: f16, f32 (f16)"},
-    {CMD_BENCH, "-ctv --cache-type-v", "LIST", OPTION_TEXT, F(list_type_v), .env = "LLAMA_ARG_CACHE_TYPE_V",
+    {CMD_BENCH, "-ctv --cache-type-v", "LIST", OPTION_LIST, F(list_type_v), .env = "LLAMA_ARG_CACHE_TYPE_V",
      .help = "types of the cached values; those of the keys"},
     {COMPUTE | CMD_INFO, "--no-pack", NULL, OPTION_SET, F(no_pack),
      .help = "weights stay mapped as stored: starts at once, computes slower, same bits"},
@@ -111,14 +115,20 @@ static const Option table[] = {
      .help = "colours; auto: on a terminal, unless NO_COLOR is set"},
 
     /* ---- bench ---- */
-    {CMD_BENCH, "-p --n-prompt", "LIST", OPTION_TEXT, F(list_prompt), .help = "tests of reading prompts of so many tokens (512); 0: none"},
-    {CMD_BENCH, "-n --n-gen", "LIST", OPTION_TEXT, F(list_gen), .help = "tests of making so many tokens (128); 0: none"},
-    {CMD_BENCH, "-pg", "PP,TG", OPTION_TEXT, F(list_pg), .help = "a test of both, one after the other; several: 512,128;1024,16"},
-    {CMD_BENCH, "-d --n-depth", "LIST", OPTION_TEXT, F(list_depth), .help = "tokens in the context before a test (0)"},
+    {CMD_BENCH, "-p --n-prompt", "LIST", OPTION_LIST, F(list_prompt), .help = "tests of reading prompts of so many tokens (512); 0: none"},
+    {CMD_BENCH, "-n --n-gen", "LIST", OPTION_LIST, F(list_gen), .help = "tests of making so many tokens (128); 0: none"},
+    {CMD_BENCH, "-pg", "PP,TG", OPTION_LIST, F(list_pg),
+     .help = "a test of both, one after the other; several: given again, or 512,128;1024,16"},
+    {CMD_BENCH, "-d --n-depth", "LIST", OPTION_LIST, F(list_depth),
+     .help = "tokens in the context before a test, which are not timed (0)"},
     {CMD_BENCH, "-r --repetitions", "N", OPTION_INT, F(repetitions), 1, 10000, .help = "times that a test is run (5)"},
     {CMD_BENCH, "--no-warmup", NULL, OPTION_SET, F(no_warmup),
      .help = "no run before the timed ones, and so no check of the results and no GB/s"},
-    {CMD_BENCH, "-o --output", "md|csv|json|jsonl", OPTION_CHOICE, F(format), .choices = "md csv json jsonl", .help = "how to print (md)"},
+    {CMD_BENCH, "--delay", "SECONDS", OPTION_FLOAT, F(delay), 0, 86400, .help = "pause before each test but the first (0)"},
+    {CMD_BENCH, "-o --output", "md|csv|json|jsonl|sql", OPTION_CHOICE, F(format), .choices = "md csv json jsonl sql",
+     .help = "how to print (md)"},
+    {CMD_BENCH, "-oe --output-err", "md|csv|json|jsonl|sql", OPTION_CHOICE, F(format_err), .choices = "md csv json jsonl sql",
+     .help = "the same on stderr besides (not at all)"},
 
     /* ---- verify ---- */
     {CMD_VERIFY, "--against", "SPEC", OPTION_TEXT, F(against), .help = "the backend to compare with (ref)"},
@@ -129,7 +139,7 @@ static const Option table[] = {
     {CMD_ALL, "--json", NULL, OPTION_SET, F(json), .help = "prints JSON, an object a line where there are several"},
     {CMD_INFO | CMD_GGUF, "--all", NULL, OPTION_SET, F(all), .help = "long arrays whole; in info also every tensor"},
     {COMPUTE & ~CMD_VERIFY, "--profile", "[=json]", OPTION_EQUALS, F(profile), .choices = "json table",
-     .help = "time by op, layer and role, on stderr"},
+     .help = "time by op, layer and role, and what bounds it, on stderr"},
     {SIZED | CMD_BENCH, "--plan", NULL, OPTION_SET, F(plan),
      .help = "prints the plan: steps, kernels, bytes, operations; on stderr (info: stdout)"},
     {CMD_ALL, "-q --quiet --log-disable", NULL, OPTION_SET, F(quiet), .help = "nothing on stderr but errors"},
@@ -150,7 +160,10 @@ static const Option table[] = {
     {COMPUTE, "--mlock", NULL, OPTION_IGNORED, .help = "keeps the weights in memory"},
     {GENERATE | CMD_VERIFY, "--warmup --no-warmup", NULL, OPTION_IGNORED, .help = "an empty run first"},
     {GENERATE, "--jinja --no-jinja", NULL, OPTION_IGNORED, .help = "templates are recognised, not run"},
-    {COMPUTE, "-fa --flash-attn", "on|off|auto", OPTION_MAYBE, F(flash_attention), .choices = "on off auto",
+    {CMD_BENCH, "-fa --flash-attn", "LIST", OPTION_IGNORED, .help = "attention is always fused"},
+    {CMD_BENCH, "-mmp", "LIST", OPTION_IGNORED, .help = "maps the file (always so)"},
+    {CMD_BENCH, "--progress", NULL, OPTION_IGNORED, .help = "progress is shown on a terminal"},
+    {COMPUTE & ~CMD_BENCH, "-fa --flash-attn", "on|off|auto", OPTION_MAYBE, F(flash_attention), .choices = "on off auto",
      .help = "attention is always fused"},
     {COMPUTE, "--deterministic", NULL, OPTION_IGNORED,
      .help = "results are the same bits on every backend, whatever the threads: always so"},
@@ -224,8 +237,14 @@ static int settings_bare(Settings *s, int bare) {
     int i = 0;
     const char *env = getenv("LLAMA_ARG_MODEL");
     bool other_model = env && *env && bare == 2;
-    if (i < a->n_positional && !s->model && (!other_model || a->n_positional == 2 || is_gguf(a->positional[0])))
+    while (a->command == CMD_BENCH && i < a->n_positional && s->models.n < TEXT_LIST_MAX) {
+        s->models.text[s->models.n++] = a->positional[i++];
+        args_mark(&s->args, F(models));
+    }
+    if (i < a->n_positional && !s->model && (!other_model || a->n_positional == 2 || is_gguf(a->positional[0]))) {
         s->model = a->positional[i++];
+        args_mark(&s->args, F(model));
+    }
     if (i < a->n_positional && bare == 2 && !s->prompt)
         s->prompt = a->positional[i++];
     if (i < a->n_positional)

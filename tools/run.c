@@ -10,19 +10,24 @@
 #include "tools/text.h"
 
 static void print_reports(const Generator *g, const Engine *e, const Settings *s, StopReason r) {
+    tl_peaks peaks = {0};
     if (s->json) {
         Json j = json_on(stdout, false);
         json_open(&j, NULL, '{');
         json_generation(&j, g, r);
-        if (s->profile)
-            profile_json(tl_context_plan(e->context), &j);
+        if (s->profile) {
+            peaks = profile_peaks(e->backend, true); /* last, because it takes memory that is not the model's */
+            profile_json(tl_context_plan(e->context), &peaks, &j);
+        }
         json_close(&j, '}');
     }
     if (r == STOP_CONTEXT)
         say_note("the context is full (%d tokens): -c N gives a longer one", (int)tl_context_size(e->context));
     print_timings(g, &g->last);
-    if (!s->json)
-        profile_report(tl_context_plan(e->context), s->profile);
+    if (!s->json) {
+        peaks = profile_peaks(e->backend, s->profile != NULL);
+        profile_report(tl_context_plan(e->context), &peaks, s->profile);
+    }
 }
 
 static int run_prompt(const Settings *s, Engine *e, Generator *g, const tl_text *prompt) {

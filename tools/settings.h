@@ -34,9 +34,11 @@ typedef struct Settings {
     bool json, quiet, verbose, no_timings, all, show, ids, show_count, no_bos, no_parse, from_stdin, plan;
     int64_t verbosity;
     const char *profile, *format; /* "" or "json"; NULL: none */
-    /* bench: lists such as 128,256-1024*2 */
-    const char *list_prompt, *list_gen, *list_pg, *list_depth, *list_threads, *list_batch, *list_ubatch, *list_type_k, *list_type_v;
+    /* bench: lists such as 128,256-1024*2, each of which may be given again */
+    TextList models, backends, list_prompt, list_gen, list_pg, list_depth, list_threads, list_batch, list_ubatch, list_type_k, list_type_v;
     int64_t repetitions;
+    double delay;
+    const char *format_err;
     bool no_warmup;
     /* verify */
     const char *against, *expect;

@@ -181,6 +181,14 @@ void term_progress_clear(void) {
 
 /* ---- machine ---- */
 
+void term_sleep(double seconds) {
+    for (double end = term_now() + seconds; interrupts == 0 && term_now() < end;) {
+        double left = end - term_now(), slice = left < 0.05 ? left : 0.05;
+        if (slice > 0)
+            nanosleep(&(struct timespec){0, (long)(slice * 1e9)}, NULL);
+    }
+}
+
 double term_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

@@ -41,6 +41,7 @@ char *term_read_line(bool *failed);
 void term_progress(const char *what, double fraction);
 void term_progress_clear(void);
 
+void term_sleep(double seconds);                       /* ends at Ctrl-C */
 double term_now(void);                                 /* seconds, monotonic */
 void term_utc(char text[24]);                          /* "2024-05-01T12:00:00Z" */
 uint64_t term_peak_memory(void);                       /* bytes that this process had in memory at most */

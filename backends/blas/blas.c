@@ -106,6 +106,7 @@ const tl_backend_ops tl_blas_ops = {
     .run = run,
     .describe = tl_cpu_describe,
     .threads = tl_cpu_threads,
+    .peaks = tl_cpu_peaks,
 };
 
 #endif

@@ -24,7 +24,21 @@ static tl_status choose_level(tl_cpu *c, const char *name, tl_error *err) {
         return tl_fail(err, TL_ERR_USAGE, "backend cpu: isa=%s is unknown; levels are %s", name, list);
     }
     tl_level_flatten(c->level, &c->kernels);
+    tl_level_names(c->level, &c->names);
+    /* attention runs several kernels: the step is called after the level that scores queries against keys */
+    const char *scores = c->names.attention_scores[0];
+    for (int i = 0; i < 2; i++)
+        snprintf(c->attention[i], sizeof c->attention[i], "%.*s_attention_%s", (int)strcspn(scores, "_"), scores, i ? "f16" : "f32");
     return TL_OK;
+}
+
+const char *tl_cpu_kernel_name(const tl_cpu *cpu, const char *slot, int entry) {
+#define TL_KERNEL(name, type, entries) \
+    if (strcmp(slot, #name) == 0)      \
+        return cpu->names.name[(entries) > 1 ? entry : 0];
+#include "backends/cpu/kernels.def"
+#undef TL_KERNEL
+    return cpu->level->name;
 }
 
 tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_error *err) {
@@ -149,4 +163,5 @@ const tl_backend_ops tl_cpu_ops = {
     .run = tl_cpu_run,
     .describe = tl_cpu_describe,
     .threads = tl_cpu_threads,
+    .peaks = tl_cpu_peaks,
 };

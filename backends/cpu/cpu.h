@@ -1,5 +1,5 @@
 /* cpu.h: the cpu backend from inside. A compiled plan is a *program*: steps in order, each cut into tiles that the pool runs. lower.c
- * makes steps of nodes, exec.c runs them; drivers by family (rows.c, linear.c, attention.c, reference.c) know how a step is cut and what a
+ * makes steps of nodes, exec.c runs them; drivers by family (rows.c, copy.c, linear.c, attention.c, reference.c) know how a step is cut and what a
  * tile does, and call kernels through the level's table. The ref backend is the same machine with reference steps only,
  * the blas backend with other drivers for some steps. */
 #ifndef TALLY_CPU_H
@@ -23,6 +23,8 @@ typedef struct tl_cpu {
     /* The blas backend, by what linear does to x here: rows of x from which on BLAS multiplies, 0: never. It reads x as it is, so such
      * an x is stored, too, where this backend would compute it inside prep. */
     int blas_rows[N_PREPS];
+    tl_kernel_names names;
+    char attention[2][TL_KERNEL_NAME]; /* of the steps that attention.c runs, with keys of f32 and of f16 */
     char text[128];
 } tl_cpu;
 
@@ -60,9 +62,11 @@ typedef struct cpu_program {
     size_t scratch; /* that a worker needs */
 } cpu_program;
 
-extern const cpu_driver tl_cpu_driver_reference, tl_cpu_driver_rows, tl_cpu_driver_prep, tl_cpu_driver_linear, tl_cpu_driver_attention,
-    tl_cpu_driver_split, tl_cpu_driver_join;
+extern const cpu_driver tl_cpu_driver_reference, tl_cpu_driver_rows, tl_cpu_driver_copy, tl_cpu_driver_prep, tl_cpu_driver_linear,
+    tl_cpu_driver_attention, tl_cpu_driver_split, tl_cpu_driver_join;
 
+/* cpu.c: the name of a slot's kernel (entry: of a slot with one a type); the level's own name where there is no such slot. */
+const char *tl_cpu_kernel_name(const tl_cpu *cpu, const char *slot, int entry);
 /* lower.c */
 tl_status tl_cpu_compile(tl_backend *be, tl_plan *p, tl_error *err);
 void tl_cpu_drop(tl_backend *be, tl_plan *p);
@@ -71,6 +75,9 @@ tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err);
 /* rows.c: whether node has a row kernel and its operands suit it; one row of it into dst. */
 bool tl_cpu_rows_fit(const tl_tensor *node);
 void tl_cpu_row(const tl_cpu *cpu, const tl_tensor *node, int64_t row, float *dst);
+/* copy.c: whether node is an op of that driver. */
+bool tl_cpu_copy_fits(const tl_tensor *node);
+const char *tl_cpu_copy_kernel(const tl_cpu *cpu, const tl_tensor *node); /* for prints */
 /* linear.c */
 cpu_prep tl_cpu_prep_of(tl_dtype weight);
 size_t tl_cpu_prep_bytes(cpu_prep kind, int64_t k);
@@ -85,6 +92,9 @@ const tl_layout *tl_cpu_layout_of(tl_dtype t);
 
 /* reference.c: what `rows` work rows of a node cost; without an op's word on it, the bytes of all operands. */
 tl_cost tl_cpu_cost(const tl_tensor *node, int64_t rows);
+/* reference.c: a step cut by that cost: its tiles now, and the work rows of one. */
+int64_t tl_cpu_tiles(const cpu_step *s, const cpu_run *r);
+void tl_cpu_tile(const cpu_step *s, const cpu_run *r, int64_t tile, int64_t *row0, int64_t *row1);
 
 /* cpu.c, shared with ref and blas */
 tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_error *err);
@@ -95,6 +105,8 @@ void tl_cpu_parallel(tl_backend *be, void (*fn)(void *arg, int64_t tile), void *
 const char *tl_cpu_describe(tl_backend *be);
 int tl_cpu_threads(tl_backend *be);
 const tl_layout *tl_cpu_layout(tl_backend *be, const tl_tensor *weight, unsigned uses);
+/* peaks.c */
+tl_status tl_cpu_peaks(tl_backend *be, tl_peaks *out, tl_error *err);
 
 /* Rows a tile, 1 .. rows, so that `rows` rows of `work` operations each make tiles worth waking a thread for. */
 int64_t tl_cpu_tile_rows(const tl_cpu *cpu, int64_t rows, double work);

@@ -1,6 +1,6 @@
 /* kernels.h: what a kernel is: signatures, the table of slots that kernels.def lists, and levels. Every kernel equals its scalar
  * definition bit for bit (ARCHITECTURE.md, "Numerics"); n and k have any positive value unless said; floats and
- * prepared rows are aligned as floats are, halves as halves, blocks of weights not at all; y may be the same memory as an equal-shaped x. A
+ * prepared rows are aligned as floats are, halves of keys and values as halves, other stored elements not at all; y may be the same memory as an equal-shaped x. A
  * kernel reads and writes only what its arguments name. Every level has or inherits every kernel that tests/support/kernel_definitions.c
  * defines. */
 #ifndef TALLY_CPU_KERNELS_H
@@ -47,6 +47,26 @@ typedef void (*tl_fn_weights)(float *s, int64_t t0, int64_t n, bool half, float 
  * are exact. */
 typedef void (*tl_fn_values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n,
                              int64_t dv, bool half);
+/* n elements (whole blocks) as stored -> f32, and f32 -> as stored, as tl_decode and tl_encode; stored elements need no alignment. Types that
+ * cannot be encoded have no encode. */
+typedef void (*tl_fn_decode)(const void *src, float *y, int64_t n);
+typedef void (*tl_fn_encode)(const float *x, void *dst, int64_t n);
+/* The least i >= from with tl_order_key(x[i]) > key; n: none. */
+typedef int64_t (*tl_fn_first_above)(const float *x, int64_t from, int64_t n, int32_t key);
+/* The index of the largest by tl_order_key, the lowest of equals. */
+typedef int64_t (*tl_fn_argmax)(const float *x, int64_t n);
+
+/* Loops that find what a level can do at most (peaks.c), with definitions like those of any kernel.
+ * n times l = l * a + b for each of lanes [TL_PEAK_LANES]. peak_apart rounds twice; for peak_exact a is a power of two and no product is
+ * denormal, so that it is exact and may be fused. */
+enum { TL_PEAK_LANES = 192, TL_PEAK_BLOCK = 64 };
+typedef void (*tl_fn_peak)(float *lanes, float a, float b, int64_t n);
+/* sums[j] += u[4 j + i] * x[4 t + i] for i < 4, t < n; sums [TL_PEAK_LANES], u of 0 .. 15, x not -128, n in whole eights */
+typedef void (*tl_fn_peak_int8)(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n);
+/* lanes[i % TL_PEAK_BLOCK] += x[i], i ascending; n in whole blocks */
+typedef void (*tl_fn_peak_read)(float *lanes, const float *x, int64_t n);
+/* y[i] = a[i] + factor * b[i]; n in whole blocks */
+typedef void (*tl_fn_peak_triad)(float *y, const float *a, const float *b, float factor, int64_t n);
 
 typedef struct tl_kernels {
 #define TL_KERNEL(name, type, entries) type name[entries];
@@ -69,9 +89,19 @@ const char *tl_cpu_lacks_avx512(void);
 #include "backends/cpu/levels.def"
 #undef TL_LEVEL
 
+/* Names of kernels, entry for entry as in tl_kernels: "avx2_panel_q4_0": the level that provides it (which may be one below), the slot, and
+ * where there is one entry a type, the type. Empty where there is no kernel. */
+enum { TL_KERNEL_NAME = 40 };
+typedef struct tl_kernel_names {
+#define TL_KERNEL(name, type, entries) char name[entries][TL_KERNEL_NAME];
+#include "backends/cpu/kernels.def"
+#undef TL_KERNEL
+} tl_kernel_names;
+
 /* The level by name or, NULL, the best that this CPU has; NULL where unknown. */
 const tl_level *tl_level_find(const char *name);
 /* All slots of a level, inherited ones filled in. */
 void tl_level_flatten(const tl_level *l, tl_kernels *out);
+void tl_level_names(const tl_level *l, tl_kernel_names *out);
 
 #endif

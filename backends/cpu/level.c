@@ -1,4 +1,5 @@
 /* level.c: the list of ISA levels, the choice among them, and inheritance between their tables. */
+#include <stdio.h>
 #include <string.h>
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -82,6 +83,26 @@ void tl_level_flatten(const tl_level *l, tl_kernels *out) {
     for (int i = 0; i < (entries); i++) \
         if (!out->name[i])              \
             out->name[i] = l->kernels->name[i];
+#include "backends/cpu/kernels.def"
+#undef TL_KERNEL
+    }
+}
+
+static void put_name(char *out, const tl_level *l, const char *slot, int entries, int entry) {
+    const char *type = entries > 1 ? tl_dtype_get((tl_dtype)entry)->name : "";
+    if (!*out)
+        snprintf(out, TL_KERNEL_NAME, "%s_%s%s%s", l->name, slot, *type ? "_" : "", type);
+}
+
+void tl_level_names(const tl_level *l, tl_kernel_names *out) {
+    memset(out, 0, sizeof *out);
+    for (; l; l = l->base) {
+        if (!l->kernels)
+            continue;
+#define TL_KERNEL(name, type, entries)  \
+    for (int i = 0; i < (entries); i++) \
+        if (l->kernels->name[i])        \
+            put_name(out->name[i], l, #name, entries, i);
 #include "backends/cpu/kernels.def"
 #undef TL_KERNEL
     }

@@ -180,7 +180,7 @@ static tl_status add_prep(lowering *l, const tl_tensor *x, cpu_prep kind, int ha
         if (l->prog->steps[i].driver == &tl_cpu_driver_prep && l->prog->steps[i].buffer == handle)
             return TL_OK;
     cpu_step s = {.driver = &tl_cpu_driver_prep,
-                  .kernel = names[kind],
+                  .kernel = tl_cpu_kernel_name(l->cpu, names[kind], 0),
                   .node = x,
                   .prep = kind,
                   .buffer = handle,
@@ -202,7 +202,7 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
             return s;
     }
     cpu_step s = {.driver = &tl_cpu_driver_linear,
-                  .kernel = w->layout ? w->layout->name : "dot",
+                  .kernel = tl_cpu_kernel_name(l->cpu, w->layout ? "panel" : "dot", w->dtype),
                   .node = node,
                   .linear = lin,
                   .residual = residual,
@@ -215,7 +215,7 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
 
 /* Attention is three steps, of which a run takes the first, or the other two where its one query is cut over its keys. */
 static tl_status add_attention(lowering *l, const tl_tensor *t, int time) {
-    cpu_step s = {.driver = &tl_cpu_driver_attention, .kernel = l->cpu->level->name, .node = t, .buffer = -1};
+    cpu_step s = {.driver = &tl_cpu_driver_attention, .kernel = l->cpu->attention[t->src[1]->dtype == TL_F16], .node = t, .buffer = -1};
     size_t parts = l->cpu->threads > 1 ? tl_cpu_attention_parts(t) : 0;
     if (parts && (s.buffer = tl_plan_scratch(l->plan, parts, time, time)) < 0)
         return tl_fail(l->err, TL_ERR_MEMORY, "plan: out of memory for attention");
@@ -244,7 +244,10 @@ static tl_status add_node(lowering *l, int time) {
         return add_attention(l, t, time);
     if (!l->cpu->reference && tl_cpu_rows_fit(t)) {
         s.driver = &tl_cpu_driver_rows;
-        s.kernel = l->cpu->level->name;
+        s.kernel = tl_cpu_kernel_name(l->cpu, t->op->name, 0);
+    } else if (!l->cpu->reference && tl_cpu_copy_fits(t)) {
+        s.driver = &tl_cpu_driver_copy;
+        s.kernel = tl_cpu_copy_kernel(l->cpu, t);
     }
     tl_cost c = cost_at_most(t);
     return add_step(l, &s, t->op->name, most_tiles(l, &s), &c, scratch);

@@ -19,7 +19,7 @@ static int64_t tile_rows(const cpu_step *s, const cpu_run *r, int64_t rows) {
     return tl_cpu_tile_rows(r->cpu, rows, rows > 0 ? (c.ops + (c.read + c.written) / 4) / (double)rows : 0);
 }
 
-static int64_t tiles(const cpu_step *s, const cpu_run *r) {
+int64_t tl_cpu_tiles(const cpu_step *s, const cpu_run *r) {
     int64_t rows = tl_plan_work(r->plan, s->node);
     if (rows <= 0)
         return 0;
@@ -27,9 +27,16 @@ static int64_t tiles(const cpu_step *s, const cpu_run *r) {
     return (rows + each - 1) / each;
 }
 
-static void run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
-    int64_t rows = tl_plan_work(r->plan, s->node), each = tile_rows(s, r, rows), row0 = tile * each, row1 = row0 + each;
-    s->node->op->ref(s->node, row0, row1 < rows ? row1 : rows, scratch);
+void tl_cpu_tile(const cpu_step *s, const cpu_run *r, int64_t tile, int64_t *row0, int64_t *row1) {
+    int64_t rows = tl_plan_work(r->plan, s->node), each = tile_rows(s, r, rows);
+    *row0 = tile * each;
+    *row1 = *row0 + each < rows ? *row0 + each : rows;
 }
 
-const cpu_driver tl_cpu_driver_reference = {"reference", tiles, run};
+static void run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
+    int64_t row0, row1;
+    tl_cpu_tile(s, r, tile, &row0, &row1);
+    s->node->op->ref(s->node, row0, row1, scratch);
+}
+
+const cpu_driver tl_cpu_driver_reference = {"reference", tl_cpu_tiles, run};

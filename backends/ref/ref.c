@@ -27,4 +27,5 @@ const tl_backend_ops tl_ref_ops = {
     .run = tl_cpu_run,
     .describe = tl_cpu_describe,
     .threads = tl_cpu_threads,
+    .peaks = tl_cpu_peaks,
 };

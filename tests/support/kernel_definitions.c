@@ -291,6 +291,85 @@ static void def_attention_values(float *a, int64_t a_stride, const float *p, int
     }
 }
 
+/* ---- copies ---- */
+
+#define TL_DTYPE(ID, name, gguf, block, bytes, kind, help)                \
+    static void def_decode_##name(const void *src, float *y, int64_t n) { \
+        tl_decode(TL_##ID, src, y, n, NULL);                              \
+    }
+#include "tensor/dtype.def"
+#undef TL_DTYPE
+
+#define ENCODE(name, type)                                                \
+    static void def_encode_##name(const float *x, void *dst, int64_t n) { \
+        tl_encode(type, x, dst, n, NULL);                                 \
+    }
+ENCODE(f32, TL_F32)
+ENCODE(f16, TL_F16)
+ENCODE(bf16, TL_BF16)
+ENCODE(i8, TL_I8)
+ENCODE(i16, TL_I16)
+ENCODE(i32, TL_I32)
+ENCODE(q4_0, TL_Q4_0)
+ENCODE(q4_1, TL_Q4_1)
+ENCODE(q5_0, TL_Q5_0)
+ENCODE(q5_1, TL_Q5_1)
+ENCODE(q8_0, TL_Q8_0)
+
+/* a before b: a number before NaN, the larger before the smaller. */
+static bool stands_before(float a, float b) {
+    return b != b ? a == a : a > b;
+}
+
+static int64_t def_argmax(const float *x, int64_t n) {
+    int64_t best = 0;
+    for (int64_t i = 1; i < n; i++)
+        best = stands_before(x[i], x[best]) ? i : best;
+    return best;
+}
+
+/* The float whose key this is, up to that of inf; NaN for keys below that of -inf. */
+static float float_of(int32_t key) {
+    return key == INT32_MIN ? tl_real(TL_NAN_BITS) : key < 0 ? -tl_real((uint32_t)-key) : tl_real((uint32_t)key);
+}
+
+static int64_t def_first_above(const float *x, int64_t from, int64_t n, int32_t key) {
+    while (from < n && (key >= (int32_t)TL_INF_BITS || !stands_before(x[from], float_of(key))))
+        from++;
+    return from;
+}
+
+/* ---- peaks ---- */
+
+static void def_peak_apart(float *lanes, float a, float b, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        for (int j = 0; j < TL_PEAK_LANES; j++) {
+            float product = lanes[j] * a;
+            lanes[j] = product + b;
+        }
+}
+
+#define def_peak_exact def_peak_apart /* exact products: fused or not, the bits are these */
+
+static void def_peak_int8(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n) {
+    for (int64_t t = 0; t < n; t++)
+        for (int j = 0; j < TL_PEAK_LANES; j++)
+            for (int i = 0; i < 4; i++)
+                sums[j] += u[4 * j + i] * x[4 * t + i];
+}
+
+static void def_peak_read(float *lanes, const float *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        lanes[i % TL_PEAK_BLOCK] += x[i];
+}
+
+static void def_peak_triad(float *y, const float *a, const float *b, float factor, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        float product = factor * b[i];
+        y[i] = a[i] + product;
+    }
+}
+
 /* ---- the table: made from kernels.def, so that a slot without definition does not compile ---- */
 
 #define BY_BLOCK_TYPE(slot)                                                                                                     \
@@ -299,6 +378,14 @@ static void def_attention_values(float *a, int64_t a_stride, const float *p, int
     [TL_Q5_K] = def_##slot##_q5_k, [TL_Q6_K] = def_##slot##_q6_k
 #define BY_TYPE_dot [TL_F32] = def_dot_f32, [TL_F16] = def_dot_f16, [TL_BF16] = def_dot_bf16, BY_BLOCK_TYPE(dot)
 #define BY_TYPE_panel BY_BLOCK_TYPE(panel)
+#define BY_ENCODED_TYPE(slot)                                                                                               \
+    [TL_F32] = def_##slot##_f32, [TL_F16] = def_##slot##_f16, [TL_BF16] = def_##slot##_bf16, [TL_I8] = def_##slot##_i8,     \
+    [TL_I16] = def_##slot##_i16, [TL_I32] = def_##slot##_i32, [TL_Q4_0] = def_##slot##_q4_0, [TL_Q4_1] = def_##slot##_q4_1, \
+    [TL_Q5_0] = def_##slot##_q5_0, [TL_Q5_1] = def_##slot##_q5_1, [TL_Q8_0] = def_##slot##_q8_0
+#define BY_TYPE_decode                                                                                              \
+    BY_ENCODED_TYPE(decode), [TL_Q2_K] = def_decode_q2_k, [TL_Q3_K] = def_decode_q3_k, [TL_Q4_K] = def_decode_q4_k, \
+                             [TL_Q5_K] = def_decode_q5_k, [TL_Q6_K] = def_decode_q6_k
+#define BY_TYPE_encode BY_ENCODED_TYPE(encode)
 #define DEFINED_1(name) def_##name
 #define DEFINED_TL_N_DTYPES(name) BY_TYPE_##name
 

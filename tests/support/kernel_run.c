@@ -105,7 +105,7 @@ static void set_pointer(const kernel_arg *arg, void *value) {
 /* Floats of an output, every NaN made one. */
 static void canonical(const kernel_arg *arg, uint8_t *data) {
     size_t unit = arg->unit ? arg->unit : 4;
-    for (size_t i = 0; i + 4 <= arg->bytes; i += unit) {
+    for (size_t i = 0; unit != KERNEL_INTEGERS && i + 4 <= arg->bytes; i += unit) {
         float v;
         memcpy(&v, data + i, sizeof v);
         if (v != v) {

@@ -91,13 +91,46 @@ KERNEL_TIMER(tl_fn_from_f16) {
     ELEMENTS(fn(y, b, 2 * 64, n / 64, 64));
 }
 
+/* ---- copies ---- */
+
+/* The first answer is kept, so that no compiler leaves the call out. */
+static volatile int64_t answer;
+
+KERNEL_TIMER(tl_fn_decode) {
+    int64_t block = tl_dtype_get(entry)->block;
+    case_generate(entry, weights, LONG, LONG, FILL_NORMAL, 1);
+    ELEMENTS(fn(weights, y, n / block * block));
+}
+
+KERNEL_TIMER(tl_fn_encode) {
+    ELEMENTS(fn(a, prepared, n));
+}
+
+KERNEL_TIMER(tl_fn_first_above) {
+    ELEMENTS(answer = fn(a, 0, n, INT32_MAX));
+}
+
+KERNEL_TIMER(tl_fn_argmax) {
+    ELEMENTS(answer = fn(a, n));
+}
+
 /* ---- products ---- */
 
-/* Prepared rows of LONG floats, each from ROW_BYTES * 2 bytes on. */
+/* Rows of weights and prepared rows of x, each right behind the other as models have them: far strides would meet in one set of a cache. */
+static size_t weight_bytes(tl_dtype t) {
+    const tl_dtype_info *info = tl_dtype_get(t);
+    return (size_t)(LONG / info->block * info->block_bytes);
+}
+
+static size_t x_bytes(tl_dtype t) {
+    cpu_prep kind = tl_cpu_prep_of(t);
+    return kind == PREP_NONE ? sizeof a : tl_cpu_prep_bytes(kind, LONG);
+}
+
 static void prepare(tl_dtype t) {
     fill();
     for (int i = 0; i < COLUMNS; i++) {
-        void *row = prepared + (size_t)i * 2 * ROW_BYTES;
+        void *row = prepared + (size_t)i * x_bytes(t);
         switch (tl_cpu_prep_of(t)) {
         case PREP_X32: tl_quantize_x32(a, LONG, row); break;
         case PREP_X256: tl_quantize_x256(a, LONG, row); break;
@@ -106,7 +139,7 @@ static void prepare(tl_dtype t) {
         }
     }
     for (int r = 0; r < TL_PANEL; r++)
-        case_generate(t, weights + (size_t)r * ROW_BYTES, LONG, LONG, FILL_NORMAL, (uint64_t)r);
+        case_generate(t, weights + (size_t)r * weight_bytes(t), LONG, LONG, FILL_NORMAL, (uint64_t)r);
 }
 
 static kernel_speed gmacs(double one, double many) {
@@ -115,25 +148,22 @@ static kernel_speed gmacs(double one, double many) {
 }
 
 KERNEL_TIMER(tl_fn_dot) {
+    size_t w = weight_bytes(entry), x = x_bytes(entry);
     double one, many;
     prepare(entry);
-    TIME(one, fn(y, TL_PANEL, weights, ROW_BYTES, TL_PANEL, prepared, 2 * ROW_BYTES, 1, LONG));
-    TIME(many, fn(y, TL_PANEL, weights, ROW_BYTES, TL_PANEL, prepared, 2 * ROW_BYTES, COLUMNS, LONG));
+    TIME(one, fn(y, TL_PANEL, weights, w, TL_PANEL, prepared, x, 1, LONG));
+    TIME(many, fn(y, TL_PANEL, weights, w, TL_PANEL, prepared, x, COLUMNS, LONG));
     return gmacs(one, many);
 }
 
 KERNEL_TIMER(tl_fn_panel) {
-    static uint8_t rows[TL_PANEL * ROW_BYTES], packed[TL_PANEL * ROW_BYTES];
-    const tl_dtype_info *info = tl_dtype_get(entry);
-    size_t bytes = (size_t)(LONG / info->block * info->block_bytes);
+    static uint8_t packed[TL_PANEL * ROW_BYTES];
     tl_tensor t = {.dtype = entry, .rank = 2, .shape = {TL_PANEL, LONG}};
     double one, many;
     prepare(entry);
-    for (int r = 0; r < TL_PANEL; r++)
-        memcpy(rows + (size_t)r * bytes, weights + (size_t)r * ROW_BYTES, bytes);
-    tl_cpu_layout_of(entry)->pack(&t, 0, TL_PANEL, rows, packed);
-    TIME(one, fn(y, TL_PANEL, packed, prepared, 2 * ROW_BYTES, 1, LONG));
-    TIME(many, fn(y, TL_PANEL, packed, prepared, 2 * ROW_BYTES, COLUMNS, LONG));
+    tl_cpu_layout_of(entry)->pack(&t, 0, TL_PANEL, weights, packed);
+    TIME(one, fn(y, TL_PANEL, packed, prepared, x_bytes(entry), 1, LONG));
+    TIME(many, fn(y, TL_PANEL, packed, prepared, x_bytes(entry), COLUMNS, LONG));
     return gmacs(one, many);
 }
 
@@ -163,4 +193,31 @@ KERNEL_TIMER(tl_fn_values) {
     TIME(one, for (int i = 0; i < 8; i++) fn(y, HEAD, a, KEYS, 1, keys, KEYS, HEAD, true));
     TIME(many, for (int i = 0; i < 2; i++) fn(y, HEAD, a, KEYS, TL_HEADS, keys, KEYS, HEAD, true));
     return (kernel_speed){"GMAC/s", 8 * macs / one, 8 * macs / many};
+}
+
+/* ---- peaks ---- */
+
+KERNEL_TIMER(tl_fn_peak) {
+    double seconds, macs = 1024.0 * TL_PEAK_LANES * 1e-9;
+    (void)entry;
+    fill();
+    TIME(seconds, fn(y, 0.5f, 1, 1024));
+    return (kernel_speed){"GMAC/s", macs / seconds, macs / seconds};
+}
+
+KERNEL_TIMER(tl_fn_peak_int8) {
+    static int32_t sums[TL_PEAK_LANES];
+    static uint8_t u[4 * TL_PEAK_LANES];
+    double seconds, macs = 1024.0 * 4 * TL_PEAK_LANES * 1e-9;
+    (void)entry;
+    TIME(seconds, fn(sums, u, (const int8_t *)prepared, 1024));
+    return (kernel_speed){"GMAC/s", macs / seconds, macs / seconds};
+}
+
+KERNEL_TIMER(tl_fn_peak_read) {
+    ELEMENTS(fn(y, a, n));
+}
+
+KERNEL_TIMER(tl_fn_peak_triad) {
+    ELEMENTS(fn(y, a, b, 0.5f, n));
 }

@@ -48,9 +48,11 @@ typedef struct kernel_arg {
     size_t align;      /* what the kernel may count on */
     const void *data;  /* what it holds; NULL: an output, full of garbage */
     bool changes;      /* an input that the kernel writes too */
-    size_t unit;       /* outputs: a float stands at every multiple of this; the rest are integers. 0: 4 */
+    size_t unit;       /* outputs: a float stands at every multiple of this; the rest are integers. 0: 4; KERNEL_INTEGERS: none */
     unsigned in_place; /* outputs: bit i: may be the same memory as argument i */
 } kernel_arg;
+
+#define KERNEL_INTEGERS SIZE_MAX
 
 /* Calls the definition on plain memory and the kernel in every way memory can lie (in the midst of garbage, at the end and at the start of
  * what may be touched, in place) and compares outputs, inputs and surroundings. */
@@ -82,6 +84,14 @@ KERNEL_CHECKER(tl_fn_from_f16);
 KERNEL_CHECKER(tl_fn_scores);
 KERNEL_CHECKER(tl_fn_weights);
 KERNEL_CHECKER(tl_fn_values);
+KERNEL_CHECKER(tl_fn_decode);
+KERNEL_CHECKER(tl_fn_encode);
+KERNEL_CHECKER(tl_fn_first_above);
+KERNEL_CHECKER(tl_fn_argmax);
+KERNEL_CHECKER(tl_fn_peak);
+KERNEL_CHECKER(tl_fn_peak_int8);
+KERNEL_CHECKER(tl_fn_peak_read);
+KERNEL_CHECKER(tl_fn_peak_triad);
 
 #define KERNEL_TIMER(type) kernel_speed time_##type(tl_dtype entry, type fn)
 KERNEL_TIMER(tl_fn_quantize_x32);
@@ -100,5 +110,13 @@ KERNEL_TIMER(tl_fn_from_f16);
 KERNEL_TIMER(tl_fn_scores);
 KERNEL_TIMER(tl_fn_weights);
 KERNEL_TIMER(tl_fn_values);
+KERNEL_TIMER(tl_fn_decode);
+KERNEL_TIMER(tl_fn_encode);
+KERNEL_TIMER(tl_fn_first_above);
+KERNEL_TIMER(tl_fn_argmax);
+KERNEL_TIMER(tl_fn_peak);
+KERNEL_TIMER(tl_fn_peak_int8);
+KERNEL_TIMER(tl_fn_peak_read);
+KERNEL_TIMER(tl_fn_peak_triad);
 
 #endif

@@ -1,4 +1,5 @@
-/* kernels.inl: prototypes of a SIMD level's kernels, from TL_LEVEL_PREFIX: those of rows.inl and dot.inl, and the panels. */
+/* kernels.inl: prototypes of a SIMD level's kernels, from TL_LEVEL_PREFIX: those of the other .inl files, and the panels. A level has those
+ * whose file it includes. */
 #define TL_UNARY(name) void TL_LEVEL_PREFIX(name)(float *y, const float *x, int64_t n);
 TL_UNARY(round_x13)
 TL_UNARY(neg)
@@ -6,11 +7,15 @@ TL_UNARY(abs)
 TL_UNARY(sqr)
 TL_UNARY(sqrt)
 TL_UNARY(exp)
+TL_UNARY(log)
+TL_UNARY(sin)
+TL_UNARY(cos)
 TL_UNARY(tanh)
 TL_UNARY(sigmoid)
 TL_UNARY(relu)
 TL_UNARY(silu)
 TL_UNARY(gelu)
+TL_UNARY(gelu_erf)
 #undef TL_UNARY
 
 #define TL_BINARY(name) void TL_LEVEL_PREFIX(name)(float *y, const float *a, const float *b, int64_t n);
@@ -23,6 +28,7 @@ TL_BINARY(geglu)
 #undef TL_BINARY
 
 void TL_LEVEL_PREFIX(scale)(float *y, const float *x, float factor, int64_t n);
+void TL_LEVEL_PREFIX(clamp)(float *y, const float *x, float low, float high, int64_t n);
 void TL_LEVEL_PREFIX(rms_norm)(float *y, const float *x, const float *w, float eps, int64_t n);
 void TL_LEVEL_PREFIX(layer_norm)(float *y, const float *x, const float *w, const float *b, float eps, int64_t n);
 void TL_LEVEL_PREFIX(softmax)(float *y, const float *x, const float *mask, float scale, int64_t n);
@@ -57,4 +63,33 @@ TL_PANEL_OF(q6_k)
 TL_DOT_OF(f32)
 TL_DOT_OF(f16)
 TL_DOT_OF(bf16)
+TL_DOT_OF(q4_0)
+TL_DOT_OF(q4_1)
+TL_DOT_OF(q5_0)
+TL_DOT_OF(q5_1)
+TL_DOT_OF(q8_0)
+TL_DOT_OF(q2_k)
+TL_DOT_OF(q3_k)
+TL_DOT_OF(q4_k)
+TL_DOT_OF(q5_k)
+TL_DOT_OF(q6_k)
 #undef TL_DOT_OF
+
+#define TL_DECODE_OF(name) void TL_LEVEL_PREFIX(decode_##name)(const void *src, float *y, int64_t n);
+TL_DECODE_OF(f16)
+TL_DECODE_OF(bf16)
+TL_DECODE_OF(q4_0)
+TL_DECODE_OF(q4_1)
+TL_DECODE_OF(q5_0)
+TL_DECODE_OF(q5_1)
+TL_DECODE_OF(q8_0)
+#undef TL_DECODE_OF
+void TL_LEVEL_PREFIX(encode_f16)(const float *x, void *dst, int64_t n);
+void TL_LEVEL_PREFIX(encode_bf16)(const float *x, void *dst, int64_t n);
+int64_t TL_LEVEL_PREFIX(first_above)(const float *x, int64_t from, int64_t n, int32_t key);
+int64_t TL_LEVEL_PREFIX(argmax)(const float *x, int64_t n);
+void TL_LEVEL_PREFIX(peak_apart)(float *lanes, float a, float b, int64_t n);
+void TL_LEVEL_PREFIX(peak_exact)(float *lanes, float a, float b, int64_t n);
+void TL_LEVEL_PREFIX(peak_int8)(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n);
+void TL_LEVEL_PREFIX(peak_read)(float *lanes, const float *x, int64_t n);
+void TL_LEVEL_PREFIX(peak_triad)(float *y, const float *a, const float *b, float factor, int64_t n);

@@ -5,7 +5,10 @@
  * The words: vf, vi, vm are VL floats, 32-bit integers and a mask. v_load v_store v_set; v_add v_sub v_mul v_div v_sqrt each rounded;
  * v_fused is one rounding and only for exact products; v_max is a > b ? a : b; v_lt v_eq are false where either is NaN; v_sel(m, a, b)
  * is a where m; v_bits v_real change the type only; vi_shr is logical; vi_lt vi_max are signed; v_from_f16 and v_from_bf16 are exact;
- * v_fold is tl_fold16, v_fold4 that of four sums; vi_store_i8 narrows values that fit; vi_sum vi_top reduce; v_split v_join part pairs. */
+ * v_fold is tl_fold16, v_fold4 that of four sums; vi_store_i8 narrows values that fit; vi_sum vi_top reduce; v_split v_join part pairs; v_from_int converts.
+ *
+ * Words of single files, which a level needs only if it includes them: super.inl (4 bytes a lane); copy.inl: vi_from_u8 vi_store_16
+ * v_to_f16; trig.inl: vd, VL / 2 doubles; stored.inl: vi_store vi_across. */
 #include <math.h>
 #include <string.h>
 
@@ -65,6 +68,51 @@ static inline vf v_tanh(vf x) {
     return v_sign(v_sel(v_lt(a, v_set(0.625f)), p, v_sub(v_set(1.0f), s)), x);
 }
 
+static inline vf v_log(vf x) {
+    vm small = vi_lt(v_bits(x), vi_set(0x00800000)); /* below 0 too, where the end makes it NaN */
+    vi u = v_bits(v_sel(small, v_mul(x, v_set(0x1p+23f)), x));
+    vi v = vi_sub(u, vi_set(0x3F3504F3)), k = vi_sub(vi_xor(vi_shr(v, 23), vi_set(0x100)), vi_set(0x100));
+    vf e = v_from_int(vi_sub(k, v_bits(v_sel(small, v_real(vi_set(23)), v_real(vi_set(0))))));
+    vf f = v_sub(v_real(vi_add(vi_and(v, vi_set(0x007FFFFF)), vi_set(0x3F3504F3))), v_set(1.0f)), z = v_mul(f, f);
+    vf p = v_sub(v_mul(v_set(7.0376836292e-2f), f), v_set(1.1514610310e-1f));
+    p = v_add(v_mul(p, f), v_set(1.1676998740e-1f));
+    p = v_sub(v_mul(p, f), v_set(1.2420140846e-1f));
+    p = v_add(v_mul(p, f), v_set(1.4249322787e-1f));
+    p = v_sub(v_mul(p, f), v_set(1.6668057665e-1f));
+    p = v_add(v_mul(p, f), v_set(2.0000714765e-1f));
+    p = v_sub(v_mul(p, f), v_set(2.4999993993e-1f));
+    p = v_mul(v_add(v_mul(p, f), v_set(3.3333331174e-1f)), v_mul(f, z));
+    vf rest = v_sub(v_add(p, v_mul(e, v_set(-2.12194440e-4f))), v_mul(v_set(0.5f), z));
+    vf y = v_add(v_add(f, rest), v_mul(e, v_set(0.693359375f)));
+    y = v_sel(v_eq(x, v_real(vi_set((int32_t)TL_INF_BITS))), x, y);
+    y = v_sel(v_eq(x, v_set(0.0f)), v_real(vi_set((int32_t)(TL_INF_BITS | TL_SIGN_BIT))), y);
+    y = v_sel(v_lt(x, v_set(0.0f)), v_real(vi_set((int32_t)TL_NAN_BITS)), y);
+    return v_sel(v_eq(x, x), y, x);
+}
+
+static inline vf v_erf(vf x) {
+    vf a = v_abs(x), z = v_mul(x, x), c = v_sel(v_lt(a, v_set(4.0f)), a, v_set(4.0f));
+    vf p = v_sub(v_mul(v_set(0x1.4ae4aap-14f), z), v_set(0x1.a485dep-11f));
+    p = v_add(v_mul(p, z), v_set(0x1.5419f4p-8f));
+    p = v_sub(v_mul(p, z), v_set(0x1.b7fbb4p-6f));
+    p = v_add(v_mul(p, z), v_set(0x1.ce2d2p-4f));
+    p = v_sub(v_mul(p, z), v_set(0x1.81273ep-2f));
+    p = v_add(v_mul(p, z), v_set(0x1.06eba8p-3f));
+    vf q = v_add(v_mul(v_set(-0x1.6bd952p-16f), c), v_set(0x1.cec71cp-12f));
+    q = v_sub(v_mul(q, c), v_set(0x1.138d18p-8f));
+    q = v_add(v_mul(q, c), v_set(0x1.9d0344p-6f));
+    q = v_sub(v_mul(q, c), v_set(0x1.bc153p-4f));
+    q = v_sub(v_mul(q, c), v_set(0x1.443564p-1f));
+    q = v_sub(v_mul(q, c), v_set(0x1.212c0ep+0f));
+    q = v_add(v_mul(q, c), v_set(0x1.8a5d7cp-13f));
+    vf y = v_sel(v_lt(a, v_set(1.0f)), v_add(x, v_mul(x, p)), v_sign(v_sub(v_set(1.0f), v_exp(q)), x));
+    return v_sel(v_eq(x, x), y, x);
+}
+
+static inline vf v_gelu_erf(vf x) {
+    return v_mul(v_mul(v_set(0.5f), x), v_add(v_set(1.0f), v_erf(v_mul(x, v_set(0.70710678f)))));
+}
+
 static inline vf v_x13(vf x) {
     vi u = v_bits(x), sign = vi_and(u, vi_set(INT32_MIN)), a = vi_and(u, vi_set(INT32_MAX));
     vi r = vi_add(vi_add(a, vi_set(0x3FF)), vi_and(vi_shr(a, 11), vi_set(1)));
@@ -81,13 +129,13 @@ static inline vf v_relu(vf x) {
 
 /* ---- elementwise ---- */
 
-#define UNARY(name, vector, scalar)                                                                                                        \
-    void TL_ISA(name)(float *y, const float *x, int64_t n) {                                                                               \
-        int64_t i = 0;                                                                                                                     \
-        for (; i + VL <= n; i += VL)                                                                                                       \
-            v_store(y + i, vector(v_load(x + i)));                                                                                         \
-        for (; i < n; i++)                                                                                                                 \
-            y[i] = scalar(x[i]);                                                                                                           \
+#define UNARY(name, vector, scalar)                          \
+    void TL_ISA(name)(float *y, const float *x, int64_t n) { \
+        int64_t i = 0;                                       \
+        for (; i + VL <= n; i += VL)                         \
+            v_store(y + i, vector(v_load(x + i)));           \
+        for (; i < n; i++)                                   \
+            y[i] = scalar(x[i]);                             \
     }
 
 static inline vf v_sqr(vf x) {
@@ -112,19 +160,21 @@ UNARY(abs, v_abs, tl_absf)
 UNARY(sqr, v_sqr, s_sqr)
 UNARY(sqrt, v_sqrt, sqrtf)
 UNARY(exp, v_exp, tl_expf)
+UNARY(log, v_log, tl_logf)
 UNARY(tanh, v_tanh, tl_tanhf)
 UNARY(sigmoid, v_sigmoid, tl_sigmoidf)
 UNARY(relu, v_relu, s_relu)
 UNARY(silu, v_silu, tl_siluf)
 UNARY(gelu, v_gelu, tl_gelu_tanhf)
+UNARY(gelu_erf, v_gelu_erf, tl_gelu_erff)
 
-#define BINARY(name, vector, scalar)                                                                                                       \
-    void TL_ISA(name)(float *y, const float *a, const float *b, int64_t n) {                                                               \
-        int64_t i = 0;                                                                                                                     \
-        for (; i + VL <= n; i += VL)                                                                                                       \
-            v_store(y + i, vector(v_load(a + i), v_load(b + i)));                                                                          \
-        for (; i < n; i++)                                                                                                                 \
-            y[i] = scalar(a[i], b[i]);                                                                                                     \
+#define BINARY(name, vector, scalar)                                         \
+    void TL_ISA(name)(float *y, const float *a, const float *b, int64_t n) { \
+        int64_t i = 0;                                                       \
+        for (; i + VL <= n; i += VL)                                         \
+            v_store(y + i, vector(v_load(a + i), v_load(b + i)));            \
+        for (; i < n; i++)                                                   \
+            y[i] = scalar(a[i], b[i]);                                       \
     }
 
 static inline vf v_swiglu(vf a, vf b) {
@@ -174,19 +224,33 @@ void TL_ISA(scale)(float *y, const float *x, float factor, int64_t n) {
         y[i] = x[i] * factor;
 }
 
+void TL_ISA(clamp)(float *y, const float *x, float low, float high, int64_t n) {
+    const vf l = v_set(low), h = v_set(high);
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        vf v = v_load(x + i);
+        v = v_sel(v_lt(v, l), l, v);
+        v_store(y + i, v_sel(v_lt(h, v), h, v));
+    }
+    for (; i < n; i++) {
+        float v = x[i] < low ? low : x[i];
+        y[i] = v > high ? high : v;
+    }
+}
+
 /* ---- sums in 16 lanes ---- */
 
 enum { GROUPS = 16 / VL };
 
 /* Lanes hold what vectors gave for i < done; the rest is added one by one, then all are folded. */
-#define FINISH_LANES(lanes, done, n, term)                                                                                                 \
-    if (done == n)                                                                                                                         \
-        return v_fold(lanes);                                                                                                              \
-    float lane[16];                                                                                                                        \
-    for (int g = 0; g < GROUPS; g++)                                                                                                       \
-        v_store(lane + g * VL, lanes[g]);                                                                                                  \
-    for (int64_t i = done; i < n; i++)                                                                                                     \
-        lane[i % 16] += term;                                                                                                              \
+#define FINISH_LANES(lanes, done, n, term) \
+    if (done == n)                         \
+        return v_fold(lanes);              \
+    float lane[16];                        \
+    for (int g = 0; g < GROUPS; g++)       \
+        v_store(lane + g * VL, lanes[g]);  \
+    for (int64_t i = done; i < n; i++)     \
+        lane[i % 16] += term;              \
     return tl_fold16(lane)
 
 static inline float sum_lanes(const float *x, int64_t n) {
@@ -425,16 +489,16 @@ void TL_ISA(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride
     }
 }
 
-#define BY_HEADS(call)                     \
-    switch (n_q + (half ? 4 : 0)) {        \
-    case 1: call(1, false); break;         \
-    case 2: call(2, false); break;         \
-    case 3: call(3, false); break;         \
-    case 4: call(4, false); break;         \
-    case 5: call(1, true); break;          \
-    case 6: call(2, true); break;          \
-    case 7: call(3, true); break;          \
-    default: call(4, true); break;         \
+#define BY_HEADS(call)              \
+    switch (n_q + (half ? 4 : 0)) { \
+    case 1: call(1, false); break;  \
+    case 2: call(2, false); break;  \
+    case 3: call(3, false); break;  \
+    case 4: call(4, false); break;  \
+    case 5: call(1, true); break;   \
+    case 6: call(2, true); break;   \
+    case 7: call(3, true); break;   \
+    default: call(4, true); break;  \
     }
 
 void TL_ISA(weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum) {

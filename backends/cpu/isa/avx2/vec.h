@@ -101,6 +101,48 @@ static inline vi vi_byte(vi a, int j) { return _mm256_srai_epi32(_mm256_slli_epi
 static inline vi vi_even(vi a) { return _mm256_srai_epi16(_mm256_slli_epi16(a, 8), 8); }
 static inline vi vi_odd(vi a) { return _mm256_srai_epi16(a, 8); }
 static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, _mm256_madd_epi16(a, b)); }
+/* ---- words of conversions (copy.inl) ---- */
+
+/* VL bytes to integers; the low 16 bits of each lane; nearest f16, half to even, as tl_f32_to_f16. */
+static inline vi vi_from_u8(const void *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64(p)); }
+static inline void vi_store_16(void *p, vi v) {
+    vi low = _mm256_and_si256(v, _mm256_set1_epi32(0xFFFF)), w = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0xD8);
+    _mm_storeu_si128(p, _mm256_castsi256_si128(w));
+}
+static inline void v_to_f16(void *p, vf v) { _mm_storeu_si128(p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT)); }
+
+/* ---- words of doubles (trig.inl): VL / 2 lanes ---- */
+
+typedef __m256d vd;
+static inline vd vd_load(const float *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+static inline void vd_store(float *p, vd v) { _mm_storeu_ps(p, _mm256_cvtpd_ps(v)); }
+static inline vd vd_set(double x) { return _mm256_set1_pd(x); }
+static inline vd vd_add(vd a, vd b) { return _mm256_add_pd(a, b); }
+static inline vd vd_sub(vd a, vd b) { return _mm256_sub_pd(a, b); }
+static inline vd vd_mul(vd a, vd b) { return _mm256_mul_pd(a, b); }
+/* The bits shifted left; a where b is 0, else c; a where m's sign is set, else b; a with its sign turned where m's is set. */
+static inline vd vd_shl(vd a, int n) { return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a), n)); }
+static inline vd vd_if_zero(vd b, vd a, vd c) { return _mm256_blendv_pd(c, a, _mm256_cmp_pd(b, _mm256_setzero_pd(), _CMP_EQ_OQ)); }
+static inline vd vd_pick(vd m, vd a, vd b) { return _mm256_blendv_pd(b, a, m); }
+static inline vd vd_turn(vd a, vd m) { return _mm256_xor_pd(a, _mm256_and_pd(m, _mm256_set1_pd(-0.0))); }
+
+/* ---- words of rows as stored (stored.inl) ---- */
+
+static inline void vi_store(void *p, vi v) { _mm256_storeu_si256(p, v); }
+/* 16 bytes of each of VL rows, `at` bytes from their start: lane r of out[g] is group g of 4 bytes of row r. */
+static inline void vi_across(vi *out, const uint8_t *const *rows, size_t at) {
+    vi a[4];
+    for (int i = 0; i < 4; i++) {
+        vi low = _mm256_castsi128_si256(_mm_loadu_si128((const void *)(rows[i] + at)));
+        a[i] = _mm256_inserti128_si256(low, _mm_loadu_si128((const void *)(rows[i + 4] + at)), 1);
+    }
+    vi p = _mm256_unpacklo_epi32(a[0], a[1]), q = _mm256_unpackhi_epi32(a[0], a[1]);
+    vi r = _mm256_unpacklo_epi32(a[2], a[3]), s = _mm256_unpackhi_epi32(a[2], a[3]);
+    out[0] = _mm256_unpacklo_epi64(p, r);
+    out[1] = _mm256_unpackhi_epi64(p, r);
+    out[2] = _mm256_unpacklo_epi64(q, s);
+    out[3] = _mm256_unpackhi_epi64(q, s);
+}
 /* clang-format on */
 
 #endif

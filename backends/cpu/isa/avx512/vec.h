@@ -87,6 +87,47 @@ static inline vi vi_byte(vi a, unsigned j) { return _mm512_srai_epi32(_mm512_sll
 static inline vi vi_even(vi a) { return _mm512_srai_epi16(_mm512_slli_epi16(a, 8), 8); }
 static inline vi vi_odd(vi a) { return _mm512_srai_epi16(a, 8); }
 static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, _mm512_madd_epi16(a, b)); }
+/* ---- words of conversions (copy.inl) ---- */
+
+/* VL bytes to integers; the low 16 bits of each lane; nearest f16, half to even, as tl_f32_to_f16. */
+static inline vi vi_from_u8(const void *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(p)); }
+static inline void vi_store_16(void *p, vi v) { _mm256_storeu_si256(p, _mm512_cvtepi32_epi16(v)); }
+static inline void v_to_f16(void *p, vf v) { _mm256_storeu_si256(p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+
+/* ---- words of doubles (trig.inl): VL / 2 lanes ---- */
+
+typedef __m512d vd;
+static inline vd vd_load(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+static inline void vd_store(float *p, vd v) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(v)); }
+static inline vd vd_set(double x) { return _mm512_set1_pd(x); }
+static inline vd vd_add(vd a, vd b) { return _mm512_add_pd(a, b); }
+static inline vd vd_sub(vd a, vd b) { return _mm512_sub_pd(a, b); }
+static inline vd vd_mul(vd a, vd b) { return _mm512_mul_pd(a, b); }
+/* The bits shifted left; a where b is 0, else c; a where m's sign is set, else b; a with its sign turned where m's is set. */
+static inline vd vd_shl(vd a, unsigned n) { return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a), n)); }
+static inline vd vd_if_zero(vd b, vd a, vd c) { return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(b, _mm512_setzero_pd(), _CMP_EQ_OQ), c, a); }
+static inline vd vd_pick(vd m, vd a, vd b) { return _mm512_mask_blend_pd(_mm512_movepi64_mask(_mm512_castpd_si512(m)), b, a); }
+static inline vd vd_turn(vd a, vd m) { return _mm512_xor_pd(a, _mm512_and_pd(m, _mm512_set1_pd(-0.0))); }
+
+/* ---- words of rows as stored (stored.inl) ---- */
+
+static inline void vi_store(void *p, vi v) { _mm512_storeu_si512(p, v); }
+/* 16 bytes of each of VL rows, `at` bytes from their start: lane r of out[g] is group g of 4 bytes of row r. */
+static inline void vi_across(vi *out, const uint8_t *const *rows, size_t at) {
+    vi a[4];
+    for (int i = 0; i < 4; i++) {
+        a[i] = _mm512_castsi128_si512(_mm_loadu_si128((const void *)(rows[i] + at)));
+        a[i] = _mm512_inserti32x4(a[i], _mm_loadu_si128((const void *)(rows[i + 4] + at)), 1);
+        a[i] = _mm512_inserti32x4(a[i], _mm_loadu_si128((const void *)(rows[i + 8] + at)), 2);
+        a[i] = _mm512_inserti32x4(a[i], _mm_loadu_si128((const void *)(rows[i + 12] + at)), 3);
+    }
+    vi p = _mm512_unpacklo_epi32(a[0], a[1]), q = _mm512_unpackhi_epi32(a[0], a[1]);
+    vi r = _mm512_unpacklo_epi32(a[2], a[3]), s = _mm512_unpackhi_epi32(a[2], a[3]);
+    out[0] = _mm512_unpacklo_epi64(p, r);
+    out[1] = _mm512_unpackhi_epi64(p, r);
+    out[2] = _mm512_unpacklo_epi64(q, s);
+    out[3] = _mm512_unpackhi_epi64(q, s);
+}
 /* clang-format on */
 
 #endif

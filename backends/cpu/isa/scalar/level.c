@@ -58,6 +58,30 @@ static const tl_kernels kernels = {
     .attention_scores = {tl_scalar_scores},
     .attention_weights = {tl_scalar_weights},
     .attention_values = {tl_scalar_values},
+    .decode =
+        {
+#define TL_DTYPE(ID, name, gguf, block, bytes, kind, help) [TL_##ID] = tl_scalar_decode_##name,
+#include "tensor/dtype.def"
+#undef TL_DTYPE
+        },
+    .encode = {[TL_F32] = tl_scalar_encode_f32,
+               [TL_F16] = tl_scalar_encode_f16,
+               [TL_BF16] = tl_scalar_encode_bf16,
+               [TL_I8] = tl_scalar_encode_i8,
+               [TL_I16] = tl_scalar_encode_i16,
+               [TL_I32] = tl_scalar_encode_i32,
+               [TL_Q4_0] = tl_scalar_encode_q4_0,
+               [TL_Q4_1] = tl_scalar_encode_q4_1,
+               [TL_Q5_0] = tl_scalar_encode_q5_0,
+               [TL_Q5_1] = tl_scalar_encode_q5_1,
+               [TL_Q8_0] = tl_scalar_encode_q8_0},
+    .first_above = {tl_scalar_first_above},
+    .argmax = {tl_scalar_argmax},
+    .peak_apart = {tl_scalar_peak},
+    .peak_exact = {tl_scalar_peak},
+    .peak_int8 = {tl_scalar_peak_int8},
+    .peak_read = {tl_scalar_peak_read},
+    .peak_triad = {tl_scalar_peak_triad},
 };
 
 const tl_level tl_level_scalar = {"scalar", NULL, NULL, &kernels};

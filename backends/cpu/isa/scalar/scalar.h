@@ -77,4 +77,28 @@ void tl_scalar_weights(float *s, int64_t t0, int64_t n, bool half, float *max, f
 void tl_scalar_values(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n, int64_t dv,
                       bool half);
 
+#define TL_DTYPE(ID, name, gguf, block, bytes, kind, help) void tl_scalar_decode_##name(const void *src, float *y, int64_t n);
+#include "tensor/dtype.def"
+#undef TL_DTYPE
+
+#define TL_SCALAR_ENCODE(name) void tl_scalar_encode_##name(const float *x, void *dst, int64_t n);
+TL_SCALAR_ENCODE(f32)
+TL_SCALAR_ENCODE(f16)
+TL_SCALAR_ENCODE(bf16)
+TL_SCALAR_ENCODE(i8)
+TL_SCALAR_ENCODE(i16)
+TL_SCALAR_ENCODE(i32)
+TL_SCALAR_ENCODE(q4_0)
+TL_SCALAR_ENCODE(q4_1)
+TL_SCALAR_ENCODE(q5_0)
+TL_SCALAR_ENCODE(q5_1)
+TL_SCALAR_ENCODE(q8_0)
+#undef TL_SCALAR_ENCODE
+int64_t tl_scalar_first_above(const float *x, int64_t from, int64_t n, int32_t key);
+int64_t tl_scalar_argmax(const float *x, int64_t n);
+void tl_scalar_peak(float *lanes, float a, float b, int64_t n);
+void tl_scalar_peak_int8(int32_t *sums, const uint8_t *u, const int8_t *x, int64_t n);
+void tl_scalar_peak_read(float *lanes, const float *x, int64_t n);
+void tl_scalar_peak_triad(float *y, const float *a, const float *b, float factor, int64_t n);
+
 #endif

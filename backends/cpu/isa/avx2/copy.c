@@ -1,0 +1,9 @@
+/* copy.c: conversions and order of floats for the avx2 level: isa/copy.inl over the words of vec.h. */
+#include "backends/cpu/isa/avx2/avx2.h"
+
+#ifdef TL_HAVE_LEVEL
+#include "backends/cpu/isa/avx2/vec.h"
+
+#define TL_ISA(name) tl_avx2_##name
+#include "backends/cpu/isa/copy.inl"
+#endif
