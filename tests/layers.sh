@@ -202,7 +202,7 @@ instructions "$work/neon" "$fused" |
     grep -vE ' <tl_neon_((dotprod_|i8mm_)?panel_q[45]_1|(dotprod_)?peak_exact|scores|values|dot_f16)>: ' |
     rule "NEON kernels fuse only exact products: panels with a minimum, attention over f16, f16 weights (and a peak)$built"
 
-# ARCHITECTURE.md, "Environment", never: approximate reciprocals and roots, arithmetic in bf16 or f16. Conversions of f16 are exact.
+# ARCHITECTURE.md, "Numerics", rule 1: approximate reciprocals and roots, arithmetic in bf16 or f16. Conversions of f16 are exact.
 never='[ \t](v?rcp(14|28)?[sp]s|v?rsqrt(14|28)?[sp]s|v?dpbf16ps|vcvtn?e2?ps2?bf16|v(add|sub|mul|div|fn?m(add|sub)[0-9]*)[sp]h)[ \t]'
 never="$never"'|[ \t](u?frecp[esx]|u?frsqrt[es]|urecpe|ursqrte|bf(dot|mmla|mlal[bt]?|cvt(n2?|nt)?))[ \t]'
 never="$never"'|[ \t]f(add|sub|mul|mulx|div|ml[as]|n?m(add|sub)|sqrt|max|min|maxnm|minnm|abd)[ \t]+(h[0-9]|v[0-9]+\.[48]h)'
