@@ -279,6 +279,8 @@ static bool is_split(const cpu_step *step, const cpu_run *r) {
     const tl_tensor *t = step->node;
     if (step->buffer < 0 || tl_plan_dim0(r->plan, t) != 1 || tl_dim(t->src[K], 1) >= 2 * r->cpu->threads)
         return false;
+    if (!tl_data(t->src[SPAN])) /* not yet: the plan is being compiled */
+        return false;
     keys k = keys_of(t, 0);
     return k.high - k.low > TL_ATTENTION_CHUNK;
 }
