@@ -12,7 +12,7 @@ enum { MAX_QUERIES = 16, SEQUENCES = 3, PAGES = 10, KEYS = PAGES * TL_ATTENTION_
 typedef struct range {
     int32_t first, end;
 } range;
-typedef enum range_set { ENDS, WINDOWS, CAUSAL, SHORT, NOTHING, N_RANGE_SETS } range_set;
+typedef enum range_set { ENDS, WINDOWS, CAUSAL, SHORT, NOTHING, ALONE, ALONE_INSIDE, N_RANGE_SETS } range_set;
 static const range ends[] = {{0, 0},   {0, 1},   {0, 15},  {0, 16},  {0, 17},  {0, 64},
                              {0, 255}, {0, 256}, {0, 257}, {0, 512}, {0, 600}, {0, KEYS}};
 static const range windows[] = {{0, 1},     {5, 5},    {9, 3},     {1, 256},   {15, 17}, {250, 260}, {255, 257}, {256, 512},
@@ -20,11 +20,17 @@ static const range windows[] = {{0, 1},     {5, 5},    {9, 3},     {1, 256},   {
 static const range causal[] = {{0, 301}, {0, 302}, {0, 303}, {0, 304}, {0, 305}, {0, 306}, {0, 307}};
 static const range short_ones[] = {{0, 3}, {0, 4}, {2, 5}, {0, 6}, {4, 7}};
 static const range nothing[] = {{0, 0}, {9, 9}, {KEYS, KEYS}, {20, 1}};
+static const range alone[] = {{0, KEYS}}, alone_inside[] = {{300, 601}}; /* one query over several chunks: cut over its keys */
 static const struct {
     const range *r;
     int n;
-} sets[N_RANGE_SETS] = {
-    {ends, COUNT(ends)}, {windows, COUNT(windows)}, {causal, COUNT(causal)}, {short_ones, COUNT(short_ones)}, {nothing, COUNT(nothing)}};
+} sets[N_RANGE_SETS] = {{ends, COUNT(ends)},
+                        {windows, COUNT(windows)},
+                        {causal, COUNT(causal)},
+                        {short_ones, COUNT(short_ones)},
+                        {nothing, COUNT(nothing)},
+                        {alone, COUNT(alone)},
+                        {alone_inside, COUNT(alone_inside)}};
 
 typedef enum bias_kind { NO_BIAS, BIAS_FULL, BIAS_ONE_HEAD, BIAS_ONE_QUERY, BIAS_ROW, BIAS_MASK } bias_kind;
 
@@ -125,6 +131,10 @@ static const scene scenes[] = {
     {"attention/f16/special_q", SHORT, TL_F16, 4, 1, 8, 8, true, false, false, NO_BIAS, 0, FILL_SPECIAL, N},
     {"attention/f32/special_kv", WINDOWS, TL_F32, 2, 2, 8, 8, false, false, false, NO_BIAS, 0, N, FILL_SPECIAL},
     {"attention/f16/special_kv", WINDOWS, TL_F16, 2, 2, 8, 8, true, false, false, NO_BIAS, 0, N, FILL_SPECIAL},
+    {"attention/f32/alone", ALONE, TL_F32, 4, 2, 16, 16, true, true, true, NO_BIAS, 0, N, N},
+    {"attention/f16/alone", ALONE, TL_F16, 3, 1, 64, 32, true, false, false, BIAS_FULL, 0, N, N},
+    {"attention/f32/alone/window", ALONE_INSIDE, TL_F32, 2, 1, 24, 8, false, true, false, BIAS_MASK, 0, FILL_WIDE, N},
+    {"attention/f16/alone/window", ALONE_INSIDE, TL_F16, 4, 1, 16, 16, true, true, true, NO_BIAS, 5.0f, N, FILL_SPECIAL},
     {"attention/f16/cancel", ENDS, TL_F16, 1, 1, 16, 16, true, false, false, NO_BIAS, 0, N, FILL_CANCEL},
 };
 #undef N
