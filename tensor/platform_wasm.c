@@ -220,6 +220,11 @@ void tl_map_drop(tl_map *m, size_t offset, size_t bytes) { /* memory is not give
     (void)bytes;
 }
 
+void tl_map_drop_pages(tl_map *m, size_t offset, size_t bytes, size_t page) {
+    (void)page;
+    tl_map_drop(m, offset, bytes);
+}
+
 void tl_map_close(tl_map *m) {
     tl_free(m->impl);
     *m = (tl_map){0};
@@ -235,6 +240,11 @@ double tl_now(void) {
 
 size_t tl_page_size(void) {
     return 65536;
+}
+
+bool tl_cpu_has(tl_cpu_feature f) {
+    (void)f; /* they are Arm's */
+    return false;
 }
 
 size_t tl_memory_total_under(const char *root) {
