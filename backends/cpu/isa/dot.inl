@@ -6,9 +6,14 @@
 #define INL static inline __attribute__((always_inline))
 
 enum { GROUPS = 16 / VL };
+enum { LINE = 32, AHEAD = 2048 }; /* elements between two requests to memory, and bytes that they run ahead */
 
 INL vf load_weights(tl_dtype t, const char *w, int64_t i) {
     return t == TL_F16 ? v_from_f16(w + 2 * i) : t == TL_BF16 ? v_from_bf16(w + 2 * i) : v_load((const void *)(w + 4 * i));
+}
+
+INL size_t size_of(tl_dtype t) {
+    return t == TL_F32 ? 4 : 2;
 }
 
 INL float one_weight(tl_dtype t, const char *w, int64_t i) {
@@ -35,17 +40,22 @@ INL void tile(tl_dtype t, int R, int C, float *y, int64_t y_stride, const char *
         for (int c = 0; c < C; c++)
             for (int g = 0; g < GROUPS; g++)
                 s[r][c][g] = v_set(0.0f);
-    for (int64_t i = 0; i < done; i += 16)
+    for (int64_t i = 0; i < done; i += 16) {
+        if (C == 1 && i % LINE == 0) /* memory bounds one column: each row is a stream of its own, asked for ahead */
+            for (int r = 0; r < R; r++)
+                for (size_t j = 0; j < LINE * size_of(t); j += 64)
+                    __builtin_prefetch(w + (size_t)r * w_stride + (size_t)i * size_of(t) + AHEAD + j);
         for (int g = 0; g < GROUPS; g++) {
             vf v[TILE_ROWS];
             for (int r = 0; r < R; r++)
                 v[r] = load_weights(t, w + (size_t)r * w_stride, i + g * VL);
             for (int c = 0; c < C; c++) {
-                vf u = v_load(column(x, x_stride, c) + i + g * VL);
+                vf u = v_pinned(v_load(column(x, x_stride, c) + i + g * VL));
                 for (int r = 0; r < R; r++)
                     s[r][c][g] = t == TL_F16 ? v_fused(v[r], u, s[r][c][g]) : v_add(s[r][c][g], v_mul(v[r], u));
             }
         }
+    }
     for (int r = 0; r < R; r++)
         for (int c = 0; c < C; c++) {
             if (done == k) {

@@ -20,6 +20,7 @@ static inline vf v_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 static inline vf v_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 static inline vf v_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 static inline vf v_fused(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); } /* only where a * b is exact */
+static inline vf v_pinned(vf a) { __asm__("" : "+x"(a)); return a; }
 static inline vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 static inline vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); } /* a > b ? a : b */
 static inline vm v_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }

@@ -21,6 +21,7 @@ static inline vf v_sub(vf a, vf b) { return vsubq_f32(a, b); }
 static inline vf v_mul(vf a, vf b) { return vmulq_f32(a, b); }
 static inline vf v_div(vf a, vf b) { return vdivq_f32(a, b); }
 static inline vf v_fused(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); } /* only where a * b is exact */
+static inline vf v_pinned(vf a) { return a; }
 static inline vf v_sqrt(vf a) { return vsqrtq_f32(a); }
 static inline vf v_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); } /* fmax has rules of its own for NaN and -0 */
 static inline vm v_lt(vf a, vf b) { return vcltq_f32(a, b); }

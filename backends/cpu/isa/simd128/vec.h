@@ -26,6 +26,7 @@ static inline vf v_fused(vf a, vf b, vf c) { return wasm_f32x4_relaxed_madd(a, b
 #else
 static inline vf v_fused(vf a, vf b, vf c) { return wasm_f32x4_add(wasm_f32x4_mul(a, b), c); }
 #endif
+static inline vf v_pinned(vf a) { return a; }
 static inline vf v_sqrt(vf a) { return wasm_f32x4_sqrt(a); }
 static inline vf v_max(vf a, vf b) { return wasm_f32x4_pmax(b, a); } /* a > b ? a : b */
 static inline vm v_lt(vf a, vf b) { return wasm_f32x4_lt(a, b); }
