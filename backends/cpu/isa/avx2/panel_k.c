@@ -169,7 +169,7 @@ INL __m256 one_block(tl_dtype t, __m256 acc, const uint8_t *block, int h, const 
         sums = add_pairs(sums, pair(f, 0, 1), _mm256_set1_epi32(xs->word[2 * q]));
         sums = add_pairs(sums, pair(f, 2, 3), _mm256_set1_epi32(xs->word[2 * q + 1]));
     }
-    __m256i s = start_of(t, sums);
+    __m256i s = _mm256_setzero_si256();
     UNROLL
     for (int r = 0; r < 8; r++) {
         for (size_t i = 0; i < block_bytes(t) / 16; i += 64) /* a few lines at a time: a burst would fill the queue of misses */
@@ -186,6 +186,7 @@ INL __m256 one_block(tl_dtype t, __m256 acc, const uint8_t *block, int h, const 
         }
     }
     __m256 m = offset_log2(t) ? _mm256_setzero_ps() : halves(block + 32 + 16 * h);
+    s = _mm256_add_epi32(s, start_of(t, sums)); /* last, so that nothing waits for it */
     return add_block(t, acc, s, sums, halves(block + 16 * h), m, _mm256_set1_ps(x->d));
 }
 
