@@ -172,6 +172,13 @@ static void build_apart(case_env *e) { /* the second reader comes long after the
     case_output(e, tl_add(e->g, z, tl_linear(e->g, y, weight(e, "c", TL_Q4_0, 64, 64, FILL_NORMAL), NULL)));
 }
 
+static void build_of_matmul(case_env *e) { /* x is itself a product: what prepares its rows is no product */
+    tl_tensor *x = tl_matmul(e->g, case_input(e, "a", TL_F32, 2, SHAPE(case_size(e, "n", 5), 20), FILL_NORMAL),
+                             case_input(e, "b", TL_F32, 2, SHAPE(20, 64), FILL_NORMAL));
+    case_output(e, tl_linear(e->g, x, weight(e, "w4", TL_Q4_0, 17, 64, FILL_NORMAL), NULL));
+    case_output(e, tl_linear(e->g, x, weight(e, "w16", TL_F16, 9, 64, FILL_NORMAL), NULL));
+}
+
 /* The input changes its value in between: an equal-looking x that is another version must not share. */
 static void build_state(case_env *e) {
     tl_tensor *s = case_state(e, "s", TL_F32, 2, SHAPE(4, 64), FILL_NORMAL), *w = weight(e, "w", TL_Q4_1, 5, 64, FILL_NORMAL);
@@ -271,6 +278,7 @@ void cases_linear(case_list *l) {
     for (int i = 0; i < COUNT(shares); i++)
         case_add(l, share_names[i], build_shared, &shares[i], sizeof shares[i]);
     case_add(l, "linear/shared/apart", build_apart, NULL, 0);
+    case_add(l, "linear/of_matmul", build_of_matmul, NULL, 0);
     case_add(l, "linear/state", build_state, NULL, 0);
     for (residual r = LEFT; r < N_RESIDUALS; r++)
         case_add(l, residual_names[r], build_residual, &r, sizeof r);

@@ -212,6 +212,7 @@ static tl_tensor *build_gather(OpGraph *b, int copy) {
 /* Rows of the KV cache. */
 static tl_tensor *build_set_rows(OpGraph *b, int copy) {
     int64_t width = b->shapes->heads_kv * b->shapes->head_dim, rows = b->c->rows > GATHERED ? b->c->rows : GATHERED;
+    rows += rows % 7 == 0; /* ids are multiples of 7, and no two may be equal */
     tl_tensor *state = weight(b, "state", copy, TL_F16, rows, width, 0, 0);
     tl_set_rows(b->g, state, ids(b, 0, FILL_DISTINCT, rows), input(b, 1, TL_F32, 2, width, 0, FILL_FLOATS));
     return state;

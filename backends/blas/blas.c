@@ -70,7 +70,7 @@ static tl_status compile(tl_backend *be, tl_plan *p, tl_error *err) {
         if (s->driver == &tl_cpu_driver_linear && tl_blas_linear_fits(c, s->linear)) {
             s->driver = &tl_blas_driver_linear;
             bytes = tl_blas_linear_scratch(c, s->linear);
-        } else if (s->node->op == tl_op_get(TL_OP_MATMUL) && tl_blas_matmul_fits(s->node)) {
+        } else if (s->driver == &tl_cpu_driver_reference && s->node->op == tl_op_get(TL_OP_MATMUL) && tl_blas_matmul_fits(s->node)) {
             s->driver = &tl_blas_driver_matmul;
             bytes = tl_blas_matmul_scratch(c, s->node);
         } else {

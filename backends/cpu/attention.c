@@ -274,12 +274,10 @@ static void finish(const tl_kernels *f, const tl_tensor *t, float m, float l, fl
 
 /* ---- blocks of queries ---- */
 
-/* Whether this run's one query is cut over its keys: where its tiles are fewer than twice the threads and it sees several chunks. */
+/* Whether this run's one query is cut over its keys: where it sees several chunks, and the step has room for their parts. */
 static bool is_split(const cpu_step *step, const cpu_run *r) {
     const tl_tensor *t = step->node;
-    if (step->buffer < 0 || tl_plan_dim0(r->plan, t) != 1 || tl_dim(t->src[K], 1) >= 2 * r->cpu->threads)
-        return false;
-    if (!tl_data(t->src[SPAN])) /* not yet: the plan is being compiled */
+    if (step->buffer < 0 || tl_plan_dim0(r->plan, t) != 1)
         return false;
     keys k = keys_of(t, 0);
     return k.high - k.low > TL_ATTENTION_CHUNK;
@@ -326,9 +324,13 @@ static int64_t most_chunks(const tl_tensor *t) {
     return (keys + TL_ATTENTION_CHUNK - 1) / TL_ATTENTION_CHUNK + 1;
 }
 
-size_t tl_cpu_attention_parts(const tl_tensor *t) {
+/* It pays where a query's tiles, one a key head, are fewer than twice the threads. */
+size_t tl_cpu_attention_parts(const tl_cpu *cpu, const tl_tensor *t) {
     shape s = shape_of(t);
-    return most_chunks(t) <= 2 ? 0 : (size_t)(most_chunks(t) * s.heads * part_floats(s)) * sizeof(float);
+    bool may_be_one = t->size || t->shape[0] == 1;
+    if (cpu->threads == 1 || !may_be_one || s.heads / s.group >= 2 * cpu->threads || most_chunks(t) <= 2)
+        return 0;
+    return (size_t)(most_chunks(t) * s.heads * part_floats(s)) * sizeof(float);
 }
 
 static float *part_of(const cpu_step *step, shape s, int64_t chunk, int64_t head) {

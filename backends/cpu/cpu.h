@@ -86,7 +86,8 @@ bool tl_cpu_linear_fits(const tl_cpu *cpu, const tl_tensor *linear);
 /* attention.c */
 size_t tl_cpu_attention_scratch(const tl_tensor *node);
 bool tl_cpu_attention_fits(const tl_tensor *node);
-size_t tl_cpu_attention_parts(const tl_tensor *node); /* bytes of plan scratch that let one query be cut over its keys; 0: no use */
+size_t tl_cpu_attention_parts(const tl_cpu *cpu,
+                              const tl_tensor *node); /* plan scratch that lets one query be cut over its keys; 0: no use */
 /* pack.c: the packed layout of a weight type; NULL: there is none. */
 const tl_layout *tl_cpu_layout_of(tl_dtype t);
 

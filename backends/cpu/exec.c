@@ -54,7 +54,8 @@ tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err) {
         p->steps[i].tiles = tiles;
         if (p->options.profile) {
             p->steps[i].seconds += tl_now() - start;
-            add_cost(&p->steps[i], s, &job.run);
+            if (tiles > 0 && s->driver != &tl_cpu_driver_join) /* the cost of a node that is cut stands with its parts */
+                add_cost(&p->steps[i], s, &job.run);
         }
         if (p->options.probe && completes(prog, i))
             p->options.probe(p->options.probe_ctx, p, s->node);

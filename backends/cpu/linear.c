@@ -6,7 +6,7 @@
 #include "backends/cpu/cpu.h"
 #include "ops/ops.h"
 
-enum { COLUMNS = 96 }; /* rows of x a pass over a tile's weights: their prepared form stays in L2 */
+enum { COLUMNS = 96 }; /* rows of x a pass over a tile's weights, which are decoded once for them; quantised, they mostly stay in L2 */
 
 cpu_prep tl_cpu_prep_of(tl_dtype weight) {
     switch (tl_dtype_get(weight)->kind) {

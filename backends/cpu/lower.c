@@ -216,11 +216,12 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
 /* Attention is three steps, of which a run takes the first, or the other two where its one query is cut over its keys. */
 static tl_status add_attention(lowering *l, const tl_tensor *t, int time) {
     cpu_step s = {.driver = &tl_cpu_driver_attention, .kernel = l->cpu->attention[t->src[1]->dtype == TL_F16], .node = t, .buffer = -1};
-    size_t parts = l->cpu->threads > 1 ? tl_cpu_attention_parts(t) : 0;
+    size_t parts = tl_cpu_attention_parts(l->cpu, t);
+    int64_t tiles = most_tiles(l, &s); /* before there is a buffer, so that no span is looked at, which have no values yet */
     if (parts && (s.buffer = tl_plan_scratch(l->plan, parts, time, time)) < 0)
         return tl_fail(l->err, TL_ERR_MEMORY, "plan: out of memory for attention");
     tl_cost c = cost_at_most(t), none = {0, 0, 0};
-    tl_status status = add_step(l, &s, t->op->name, most_tiles(l, &s), &c, tl_cpu_attention_scratch(t));
+    tl_status status = add_step(l, &s, t->op->name, tiles, &c, tl_cpu_attention_scratch(t));
     if (parts && !status) {
         s.driver = &tl_cpu_driver_split;
         status = add_step(l, &s, "attention_split", 0, &none, tl_cpu_attention_scratch(t));

@@ -9,7 +9,7 @@ enum {
     STREAM = 8 << 20, /* floats of each of the three arrays: together three times a cache of 32 MiB */
     STREAM_TILE = 1 << 16,
     STREAM_TILES = STREAM / STREAM_TILE,
-    STEPS = 4096, /* of a tile of arithmetic: some hundred microseconds at the fastest level */
+    STEPS = 4096, /* of a tile of arithmetic: 10 to 100 microseconds */
     X_STEPS = 1024,
     X_TIMES = 4 /* the same bytes again */
 };

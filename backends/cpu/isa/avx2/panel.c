@@ -195,6 +195,8 @@ INL void ints8(int C, const strip *s, int b, const tl_x32 *const *x, __m256i sum
 
 /* ... and of nibbles and 5-bit values, `fit` products added in 16 bits. */
 INL void ints(int fit, int C, const strip *s, int b, const tl_x32 *const *x, __m256i sum[2][COLUMNS]) {
+    for (int c = 0; c < C; c++)
+        sum[0][c] = sum[1][c] = _mm256_setzero_si256();
     for (int g0 = 0; g0 < 8; g0 += fit) {
         __m256i part[2][COLUMNS];
         for (int c = 0; c < C; c++)
@@ -209,10 +211,8 @@ INL void ints(int fit, int C, const strip *s, int b, const tl_x32 *const *x, __m
                 }
             }
         for (int c = 0; c < C; c++)
-            for (int h = 0; h < 2; h++) {
-                __m256i pairs = sum_pairs(part[h][c]);
-                sum[h][c] = g0 ? _mm256_add_epi32(sum[h][c], pairs) : pairs;
-            }
+            for (int h = 0; h < 2; h++)
+                sum[h][c] = _mm256_add_epi32(sum[h][c], sum_pairs(part[h][c]));
     }
 }
 

@@ -1,5 +1,5 @@
-/* vec.h: the vector words of the avx2 level: 8 lanes. rows.inl, dot.inl and super.inl are written against these names; what each one
- * does is listed in backends/cpu/isa/rows.inl. Only static inline. */
+/* vec.h: the vector words of the avx2 level: 8 lanes. The .inl files are written against these names; what each one does is
+ * listed in backends/cpu/isa/rows.inl. Only static inline. */
 #ifndef TALLY_VEC_AVX2_H
 #define TALLY_VEC_AVX2_H
 
@@ -89,19 +89,12 @@ static inline void v_join(float *p, vf even, vf odd) {
     v_store(p + 8, _mm256_permute2f128_ps(lo, hi, 0x31));
 }
 
-/* ---- words of packed panels (super.inl): 4 bytes a lane ---- */
+/* ---- integers: bytes as they lie, and pairs of 16 bits ---- */
 
 static inline vi vi_load(const void *p) { return _mm256_loadu_si256(p); }
-static inline vi vi_mul(vi a, vi b) { return _mm256_mullo_epi32(a, b); }
 static inline vf v_from_int(vi a) { return _mm256_cvtepi32_ps(a); }
-/* The bytes shifted right by n and masked, n and mask so that nothing of a neighbour stays. */
-static inline vi vi_bytes(vi a, int n, int mask) { return vi_and(_mm256_srli_epi16(a, n), _mm256_set1_epi8((char)mask)); }
-/* Byte j with its sign. */
-static inline vi vi_byte(vi a, int j) { return _mm256_srai_epi32(_mm256_slli_epi32(a, 24 - 8 * j), 24); }
-/* Bytes 0 and 2, or 1 and 3, with their sign, as 16-bit pairs; acc + the sum of products of such pairs. */
-static inline vi vi_even(vi a) { return _mm256_srai_epi16(_mm256_slli_epi16(a, 8), 8); }
-static inline vi vi_odd(vi a) { return _mm256_srai_epi16(a, 8); }
 static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, _mm256_madd_epi16(a, b)); }
+
 /* ---- words of conversions (copy.inl) ---- */
 
 /* VL bytes to integers; the low 16 bits of each lane; nearest f16, half to even, as tl_f32_to_f16. */
