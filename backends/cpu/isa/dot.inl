@@ -6,7 +6,7 @@
 #define INL static inline __attribute__((always_inline))
 
 enum { GROUPS = 16 / VL };
-enum { LINE = 32, AHEAD = 2048 }; /* elements between two requests to memory, and bytes that they run ahead */
+enum { LINE = 32 }; /* elements between two requests to memory */
 
 INL vf load_weights(tl_dtype t, const char *w, int64_t i) {
     return t == TL_F16 ? v_from_f16(w + 2 * i) : t == TL_BF16 ? v_from_bf16(w + 2 * i) : v_load((const void *)(w + 4 * i));
@@ -41,10 +41,10 @@ INL void tile(tl_dtype t, int R, int C, float *y, int64_t y_stride, const char *
             for (int g = 0; g < GROUPS; g++)
                 s[r][c][g] = v_set(0.0f);
     for (int64_t i = 0; i < done; i += 16) {
-        if (C == 1 && i % LINE == 0) /* memory bounds one column: each row is a stream of its own, asked for ahead */
+        if (C == 1 && i % LINE == 0) /* memory bounds one column: ask for the same part of the next rows */
             for (int r = 0; r < R; r++)
                 for (size_t j = 0; j < LINE * size_of(t); j += 64)
-                    __builtin_prefetch(w + (size_t)r * w_stride + (size_t)i * size_of(t) + AHEAD + j);
+                    __builtin_prefetch(w + (size_t)(r + R) * w_stride + (size_t)i * size_of(t) + j);
         for (int g = 0; g < GROUPS; g++) {
             vf v[TILE_ROWS];
             for (int r = 0; r < R; r++)
