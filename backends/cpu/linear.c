@@ -107,16 +107,19 @@ typedef struct part {
     int n_rows, n_cols;
 } part;
 
-/* y [n_cols][y_stride] + bias + residual -> the output, where y may lie already. */
-static void store(const cpu_step *s, const tl_kernels *f, float *y, int64_t y_stride, part p) {
+/* y [n_cols][TL_PANEL] + bias + residual -> the output. Sums grow in y and not where they go, because there columns lie a power of two
+ * apart, as a rule, and would push each other out of the caches. */
+static void store(const cpu_step *s, const tl_kernels *f, float *y, part p) {
     const tl_tensor *bias = s->linear->n_src > 2 ? s->linear->src[2] : NULL;
-    for (int c = 0; c < p.n_cols; c++, y += y_stride) {
+    for (int c = 0; c < p.n_cols; c++, y += TL_PANEL) {
         float *out = (float *)tl_row(s->node, p.c0 + c) + p.j0;
         if (bias)
             f->add[0](y, y, (const float *)tl_data(bias) + p.j0, p.n_rows);
         if (s->residual)
             f->add[0](out, y, (const float *)tl_row(s->residual, p.c0 + c) + p.j0, p.n_rows);
-        else if (y != out)
+        else if (p.n_rows == TL_PANEL)
+            memcpy(out, y, TL_PANEL * sizeof *out);
+        else
             memcpy(out, y, (size_t)p.n_rows * sizeof *out);
     }
 }
@@ -128,23 +131,19 @@ static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *
     int64_t columns = tl_plan_rows(r->plan, s->node), k = tl_dim(w, 1), n = tl_dim(w, 0);
     const char *rows = s->prep == PREP_NONE ? tl_data(x) : s->address, *weights = tl_data(w);
     size_t row_bytes = s->prep == PREP_NONE ? (size_t)k * sizeof(float) : s->prep_row;
+    float *y = scratch;
     size_t panel_bytes = w->layout ? tl_bytes(w) / (size_t)panels : (size_t)w->stride[0] * TL_PANEL;
     for (int64_t c0 = 0; c0 < columns; c0 += COLUMNS) {
         const char *xs = rows + (size_t)c0 * row_bytes;
         for (int64_t panel = tile * each; panel < end; panel++) {
             part p = {panel * TL_PANEL, c0, n - panel * TL_PANEL < TL_PANEL ? (int)(n - panel * TL_PANEL) : TL_PANEL,
                       columns - c0 < COLUMNS ? (int)(columns - c0) : COLUMNS};
-            /* whole panels go straight to the output, unless it is where the residual lies */
-            bool direct = p.n_rows == TL_PANEL && !s->residual;
-            float *y = direct ? (float *)tl_row(s->node, c0) + p.j0 : scratch;
-            int64_t y_stride = direct ? n : TL_PANEL;
             if (w->layout)
-                f->panel[w->dtype](y, y_stride, weights + (size_t)panel * panel_bytes, xs, row_bytes, p.n_cols, k);
+                f->panel[w->dtype](y, TL_PANEL, weights + (size_t)panel * panel_bytes, xs, row_bytes, p.n_cols, k);
             else
-                f->dot[w->dtype](y, y_stride, weights + (size_t)panel * panel_bytes, (size_t)w->stride[0], p.n_rows, xs, row_bytes,
+                f->dot[w->dtype](y, TL_PANEL, weights + (size_t)panel * panel_bytes, (size_t)w->stride[0], p.n_rows, xs, row_bytes,
                                  p.n_cols, k);
-            if (!direct || s->linear->n_src > 2)
-                store(s, f, y, y_stride, p);
+            store(s, f, y, p);
         }
     }
 }
