@@ -12,10 +12,20 @@ const kinds = { '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.txt': 
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'tally-chromium-'))
 let browser
 
+// The browser's processes are a group of their own, and some of them write into the profile until they are gone.
 function end(code) {
-    browser?.kill('SIGKILL')
-    fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
-    process.exit(code)
+    const last = () => {
+        try {
+            fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+        } catch (e) {
+            console.error(`left behind: ${e.message}`)
+        }
+        process.exit(code)
+    }
+    if (!browser?.pid)
+        last()
+    browser.once('close', last)
+    process.kill(-browser.pid, 'SIGKILL')
 }
 
 const server = http.createServer((request, answer) => {
@@ -46,7 +56,7 @@ const server = http.createServer((request, answer) => {
         wanted.append('program', program)
     browser = spawn(process.env.CHROMIUM ?? 'chromium', ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
         '--disable-background-networking', '--disable-component-update', '--disable-sync', `--user-data-dir=${profile}`,
-        `http://127.0.0.1:${server.address().port}/?${wanted}`], { stdio: 'ignore' })
+        `http://127.0.0.1:${server.address().port}/?${wanted}`], { stdio: 'ignore', detached: true })
     browser.on('error', e => {
         console.error(`chromium cannot be started: ${e.message}`)
         end(2)

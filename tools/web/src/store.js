@@ -115,16 +115,15 @@ export class Store {
     return source;
   }
 
-  /* Takes the lock, then hands out chunks as they arrive and writes each down. */
+  /* Takes the lock, then hands out chunks as they arrive and writes each down. Another tab may have finished since the entries were read,
+   * while this one waited for the lock or for the server. */
   async download(response, remote, name, headers, call) {
     const lock = await this.lock(remote.key, call);
-    if (lock.waited) {
-      const whole = (await this.entries()).find((e) => e.key === remote.key && e.complete);
-      if (whole) {
-        lock.release();
-        await response.body.cancel();
-        return this.stored(whole, name);
-      }
+    const whole = (await this.entries()).find((e) => e.key === remote.key && e.complete);
+    if (whole) {
+      lock.release();
+      await response.body.cancel();
+      return this.stored(whole, name);
     }
     const source = { name, size: remote.size, from: 'network' };
     source.chunks = this.chunks(response, remote, source, lock);
@@ -135,19 +134,19 @@ export class Store {
   async lock(key, call) {
     if (!this.locks) return { release: () => {} };
     const name = `tally-${key}`;
-    const take = (options, waited) =>
+    const take = (options) =>
       new Promise((taken, failed) => {
         this.locks
           .request(name, options, (lock) => {
             if (!lock) return taken(null);
-            return new Promise((release) => taken({ release, waited }));
+            return new Promise((release) => taken({ release }));
           })
           .catch((e) => failed(e.name === 'AbortError' ? aborted() : e));
       });
-    const lock = await take({ ifAvailable: true }, false);
+    const lock = await take({ ifAvailable: true });
     if (lock) return lock;
     call.say('another tab is downloading this model; waiting for it');
-    return take({ signal: call.signal }, true);
+    return take({ signal: call.signal });
   }
 
   async *chunks(response, remote, source, lock) {

@@ -34,12 +34,14 @@ class Site {
     });
   }
 
-  /* ranges: whether it knows them; cut: bytes after which it hangs up, once; slow: ms before the second half. */
-  put(path, bytes, { etag = '"1"', ranges = true, cut = 0, slow = 0 } = {}) {
-    this.files.set(path, { bytes, etag, ranges, cut, slow });
+  /* ranges: whether it knows them; cut: bytes after which it hangs up, once; slow: ms before the second half; late: what an answer waits
+   * for, given the number of the request. */
+  put(path, bytes, { etag = '"1"', ranges = true, cut = 0, slow = 0, late = () => {} } = {}) {
+    this.files.set(path, { bytes, etag, ranges, cut, slow, late, requests: 0 });
   }
 
-  send(q, r, file) {
+  async send(q, r, file) {
+    await file.late(file.requests++);
     const wanted = /bytes=(\d+)-/.exec(q.headers.range ?? '');
     const partial = wanted && file.ranges && (!q.headers['if-range'] || q.headers['if-range'] === file.etag);
     const start = partial ? Number(wanted[1]) : 0;
@@ -264,6 +266,22 @@ describe('in Chromium', { skip: missing }, () => {
       assert.deepEqual([a.origins, b.origins].map(String).sort(), ['cache', 'network']);
       assert.equal(a.kept.length, 1);
     });
+
+    test('a tab whose answer comes only after another tab has finished uses its file', async () => {
+      await fresh();
+      const other = await browser.context.newPage();
+      await other.goto(`${base}/tests/blank.html`);
+      let bothAsk;
+      const both = new Promise((resolve) => (bothAsk = resolve));
+      let visits;
+      const late = (n) => (n === 0 ? both : (bothAsk(), Promise.race(visits)));
+      isolated.put('/t/late.gguf', small, { late });
+      visits = [page, other].map((tab) => visit(tab, '/t/late.gguf'));
+      const origins = (await Promise.all(visits)).map((seen) => String(seen.origins));
+      await other.close();
+      assert.deepEqual(origins.sort(), ['cache', 'network']);
+    });
+  });
   });
 
   test('a load holds at most 32 MiB in JavaScript and 64 MiB beside weights and cache in the module', async (t) => {

@@ -21,6 +21,15 @@ const FLAGS = [
 /* Why there is no browser test; false where there is one. */
 export const missing = !BROWSER ? 'chromium is not installed' : !existsSync(PLAYWRIGHT) ? 'playwright-core is not in TALLY_WEB_TOOLS' : false;
 
+/* Removes a folder. A browser that has been told to end may still write into its profile, which is no test's failure. */
+export function discard(folder) {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  } catch (e) {
+    console.error(`left behind: ${e.message}`);
+  }
+}
+
 export async function openBrowser(options = {}) {
   const { chromium } = await import(pathToFileURL(PLAYWRIGHT).href);
   const profile = mkdtempSync(join(tmpdir(), 'tally-chromium-'));
@@ -29,7 +38,7 @@ export async function openBrowser(options = {}) {
     context,
     close: async () => {
       await context.close();
-      rmSync(profile, { recursive: true, force: true });
+      discard(profile);
     },
   };
 }

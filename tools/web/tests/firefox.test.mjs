@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { load } from '../src/node.js';
 import { makeServer } from '../serve.mjs';
-import { listen, stop } from './chromium.mjs';
+import { discard, listen, stop } from './chromium.mjs';
 import { tinyModel } from './tiny.mjs';
 
 const FIREFOX = ['/usr/bin/firefox-esr', '/usr/bin/firefox'].find(existsSync);
@@ -53,6 +53,6 @@ test('loads, generates, aborts and keeps a model in Firefox', { skip: FIREFOX ? 
     process.kill(-browser.pid);
     await died.catch(() => {});
     await stop(server);
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    discard(folder);
   }
 });
