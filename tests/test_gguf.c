@@ -1,5 +1,5 @@
 /* test_gguf.c: the GGUF reader on well-formed files (real ones too), the typed getters, the ways in (file, memory, prefix,
- * callbacks). What the reader refuses is test_gguf_hostile.c's, writing test_gguf_writer.c's. */
+ * callbacks). What the reader refuses is test_gguf_hostile*.c's, writing test_gguf_writer.c's. */
 #include "models/gguf.h"
 #include "tests/gguf_files.h"
 #include "tests/gguf_walk.h"
