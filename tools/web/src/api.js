@@ -31,7 +31,7 @@ function describeSource(host, source) {
 async function nextChunk(chunks) {
   const { value, done } = await chunks.next();
   if (done) return null;
-  if (value instanceof Uint8Array) return value;
+  if (value instanceof Uint8Array) return value.length < value.buffer.byteLength ? value.slice() : value; /* a message carries the whole buffer */
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   throw new TallyError('usage', 'load: the source yielded something that is no Uint8Array');
 }

@@ -2,13 +2,13 @@
  * every misfortune it must cope with, and the ways in which pages embed it. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { load } from '../src/node.js';
 import { makeServer } from '../serve.mjs';
-import { listen, missing, openBrowser, stop } from './chromium.mjs';
+import { discard, listen, missing, openBrowser, stop } from './chromium.mjs';
 import { tinyModel } from './tiny.mjs';
 
 const small = tinyModel();
@@ -112,7 +112,7 @@ describe('in Chromium', { skip: missing }, () => {
   after(async () => {
     await browser?.close();
     await Promise.all([isolated, plain, strict].map((s) => stop(s.server)));
-    rmSync(folder, { recursive: true });
+    discard(folder);
   });
   const fresh = async (origin = base) => {
     await page.goto(`${origin}/tests/blank.html`);
@@ -281,7 +281,6 @@ describe('in Chromium', { skip: missing }, () => {
       await other.close();
       assert.deepEqual(origins.sort(), ['cache', 'network']);
     });
-  });
   });
 
   test('a load holds at most 32 MiB in JavaScript and 64 MiB beside weights and cache in the module', async (t) => {

@@ -2,12 +2,12 @@
  * state go to TALLY_WEB_SHOTS, where that is set. */
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { makeServer } from '../serve.mjs';
-import { listen, missing, openBrowser, stop } from './chromium.mjs';
+import { discard, listen, missing, openBrowser, stop } from './chromium.mjs';
 import { tinyModel } from './tiny.mjs';
 
 const shots = process.env.TALLY_WEB_SHOTS;
@@ -37,7 +37,7 @@ test('the chat page', { skip: missing }, async (t) => {
   after(async () => {
     await close();
     await stop(server);
-    rmSync(folder, { recursive: true });
+    discard(folder);
   });
 
   await t.test('offers the models that are served, a link and a file', async () => {
