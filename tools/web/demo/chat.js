@@ -159,6 +159,7 @@ export class Chat {
     const stopped = failure?.code === 'aborted';
     const hadFocus = document.activeElement === $('send') || document.activeElement === document.body;
     this.running = null;
+    if (!answer.element.isConnected) return this.update(); /* of a conversation that is gone */
     answer.element.classList.remove('running');
     if (answer.text || !failure) this.messages.push({ role: 'assistant', content: answer.text });
     if (last) this.hooks.onSpeed(last.timings.generatePerSecond);
@@ -177,8 +178,10 @@ export class Chat {
     const retry = button('Retry', () => this.retry());
     retry.classList.add('retry');
     const copy = button('Copy', async () => {
-      await navigator.clipboard.writeText(answer.text);
-      copy.textContent = 'Copied';
+      copy.textContent = await navigator.clipboard.writeText(answer.text).then(
+        () => 'Copied',
+        () => 'Not allowed',
+      );
       setTimeout(() => (copy.textContent = 'Copy'), 1500);
     });
     answer.below.append(...(figures ? [el('span.figures', {}, figures)] : []), copy, retry);
@@ -187,6 +190,6 @@ export class Chat {
     this.update();
     this.followEnd();
     if (hadFocus) $('input').focus();
-    this.hooks.onDone(last);
+    return this.hooks.onDone(last);
   }
 }

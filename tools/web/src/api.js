@@ -51,7 +51,8 @@ async function workerOptions(host, plain, o) {
   if (!host.shared && o.threads > 1) o.logger?.warn?.('one thread is used: the page is not cross-origin isolated (see coi.js)');
   const wasmUrl = o.wasmUrl === undefined ? undefined : host.absolute(o.wasmUrl);
   const memoryLimit = o.memoryLimitMiB && o.memoryLimitMiB * MIB; /* for tests of small memories */
-  return { source: plain, threads, headers, contextSize, sha256, cache, wasmUrl, module: wasmUrl ? undefined : await host.module?.(threads), memoryLimit };
+  const module = wasmUrl ? undefined : await host.module?.(host.shared);
+  return { source: plain, threads, shared: host.shared, headers, contextSize, sha256, cache, wasmUrl, module, memoryLimit };
 }
 
 export function makeApi(host) {

@@ -23,7 +23,7 @@ class Engine {
 
   /* The module on its memory, with threads that the page lends, and a backend opened. */
   async start(call, options) {
-    const chosen = options.module ?? (options.wasmUrl ? { url: options.wasmUrl } : chooseModule(options.threads));
+    const chosen = options.module ?? (options.wasmUrl ? { url: options.wasmUrl } : chooseModule(options.shared));
     if (chosen.fault) throw new TallyError('unsupported', chosen.fault);
     const module = chosen.module ?? (await this.compile(chosen, call.signal));
     const shared = WebAssembly.Module.exports(module).some((e) => e.name === 'tl_host_thread_new');

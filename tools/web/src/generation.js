@@ -6,6 +6,7 @@ import { CANCELLED, aborted } from './errors.js';
 
 const SLICE_MS = 50;
 const LARGEST_SLICE = 256;
+const FIRST_SLICE = 16;
 const GROWTH = 4;
 const FIRST_WORK = 5e8; /* multiplications: half a slice where one thread does 2e10 a second, 100 ms on a machine four times slower */
 const NUMBERS = ['temperature', 'topK', 'topP', 'minP', 'repeatPenalty', 'presencePenalty', 'frequencyPenalty', 'repeatLastN', 'minKeep'];
@@ -40,7 +41,7 @@ function makeSampler(wasm, options, seed) {
 }
 
 /* Tokens of a model's very first slice, when nothing has been measured: a token is a multiplication for each parameter. */
-export const firstSlice = (parameters) => Math.max(1, Math.min(LARGEST_SLICE, Math.floor(FIRST_WORK / parameters)));
+export const firstSlice = (parameters) => Math.max(1, Math.min(FIRST_SLICE, Math.floor(FIRST_WORK / parameters)));
 
 /* How many tokens take SLICE_MS at the pace of the last ones. It grows step by step, because few tokens and a coarse clock tell little. */
 export function nextSlice(tokens, ms) {

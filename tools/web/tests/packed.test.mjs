@@ -67,7 +67,7 @@ describe('the packed package', { skip: existsSync(tool('tsc')) || existsSync(too
     page.on('console', hear);
     page.on('pageerror', hear);
     await page.goto(url);
-    await page.waitForFunction(() => globalThis.answer, null, { timeout: 30000 }).catch((e) => assert.fail(`${e.message}: ${said.join('; ')}`));
+    await page.waitForFunction(() => globalThis.answer, null, { timeout: 120000 }).catch((e) => assert.fail(`${e.message}: ${said.join('; ')}`));
     return page.evaluate(() => globalThis.answer);
   };
 
