@@ -1,5 +1,6 @@
-/* bench-abort.mjs [--aborts N] MODEL.gguf: how long an abort takes in Chromium during a prompt of 1,000 tokens: with threads and without, on the machine as
- * it is and while a process for each CPU keeps it busy. Ends with 1 where an abort took more than 200 ms. TALLY_WEB_TOOLS: where playwright-core is. */
+/* bench-abort.mjs [--aborts N] MODEL.gguf: how long an abort takes in Chromium during a prompt of 1,000 tokens: with threads and without, on the
+ * machine as it is and while a process for each CPU keeps it busy. Ends with 1 where one took more than 200 ms. TALLY_WEB_TOOLS: where
+ * playwright-core is. */
 
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';

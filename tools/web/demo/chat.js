@@ -1,7 +1,7 @@
 /* chat.js: the conversation: what was said, the line to type in, and the answer as it comes. Each token of an answer is an element that can be
  * chosen, by pointer or with the arrow keys, to be looked at in the panel. */
 
-import { $, el, rate } from './dom.js';
+import { $, duration, el, rate } from './dom.js';
 
 const SUGGESTIONS = ['Explain why the sky is blue.', 'Write a haiku about the sea.', 'Give me three names for a cat.'];
 const CANDIDATES = 10;
@@ -165,7 +165,7 @@ export class Chat {
     if (last) this.hooks.onSpeed(last.timings.generatePerSecond);
     const { usage, timings, finishReason } = last ?? {};
     const figures = last
-      ? `${usage.completionTokens} tokens · ${rate(timings.generatePerSecond)}/s · first after ${(timings.promptMs / 1000).toFixed(1)} s${finishReason === 'length' ? ' · cut at its limit' : ''}`
+      ? `${usage.completionTokens} tokens · ${rate(timings.generatePerSecond)}/s · first after ${duration(timings.promptMs)}${finishReason === 'length' ? ' · cut at its limit' : ''}`
       : stopped
         ? `stopped after ${answer.tokens.length} tokens`
         : '';

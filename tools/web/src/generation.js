@@ -8,7 +8,8 @@ const SLICE_MS = 50;
 const LARGEST_SLICE = 256;
 const FIRST_SLICE = 16;
 const GROWTH = 4;
-const FIRST_WORK = 5e8; /* multiplications: half a slice where one thread does 2e10 a second, 100 ms on a machine four times slower */
+const FIRST_WORK = 6e8; /* multiplications: half a slice where one thread does 2e10 a second, 120 ms on a machine four times slower */
+const COLUMNS = 4; /* from so many tokens on, kernels decode a weight once for all of them: they take little longer than two */
 const NUMBERS = ['temperature', 'topK', 'topP', 'minP', 'repeatPenalty', 'presencePenalty', 'frequencyPenalty', 'repeatLastN', 'minKeep'];
 
 /* Text that may still turn out to be the beginning of a stop string is held back. */
@@ -43,9 +44,12 @@ function makeSampler(wasm, options, seed) {
 /* Tokens of a model's very first slice, when nothing has been measured: a token is a multiplication for each parameter. */
 export const firstSlice = (parameters) => Math.max(1, Math.min(FIRST_SLICE, Math.floor(FIRST_WORK / parameters)));
 
-/* How many tokens take SLICE_MS at the pace of the last ones. It grows step by step, because few tokens and a coarse clock tell little. */
+/* How many tokens take SLICE_MS at the pace of the last ones; COLUMNS, if these take no more than twice that. It grows step by step, because few
+ * tokens and a coarse clock tell little. */
 export function nextSlice(tokens, ms) {
-  return Math.max(1, Math.min(LARGEST_SLICE, GROWTH * tokens, Math.round((tokens * SLICE_MS) / ms)));
+  const fitting = (budget) => Math.round((tokens * budget) / ms);
+  const least = fitting(2 * SLICE_MS) >= COLUMNS ? COLUMNS : 1;
+  return Math.max(1, Math.min(LARGEST_SLICE, GROWTH * tokens, Math.max(least, fitting(SLICE_MS))));
 }
 
 /* Evaluates the prompt's tokens from `from` on. The engine keeps the size of slices for its next prompt. */

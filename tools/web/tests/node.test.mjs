@@ -262,11 +262,14 @@ async function tokenOperations(model) {
 
 describe('without threads', () => {
   test('a slice of a prompt is as long as the last one allows', () => {
-    assert.equal(firstSlice(135e6), 3);
+    assert.equal(firstSlice(135e6), 4);
     assert.equal(firstSlice(7e9), 1);
     assert.equal(firstSlice(1e5), 16);
     assert.equal(nextSlice(8, 50), 8);
-    assert.equal(nextSlice(8, 100), 4);
+    assert.equal(nextSlice(12, 100), 6);
+    assert.equal(nextSlice(2, 50), 4); /* four take less than twice what two take */
+    assert.equal(nextSlice(4, 99), 4);
+    assert.equal(nextSlice(4, 150), 1);
     assert.equal(nextSlice(8, 5000), 1); /* the machine became busy */
     assert.equal(nextSlice(8, 25), 16);
     assert.equal(nextSlice(8, 0), 32); /* a clock too coarse to say */
