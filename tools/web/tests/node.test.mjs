@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -475,7 +475,15 @@ describe('loading', () => {
   });
 
   test('one over 4 GB is refused with both figures, before its weights are read', async () => {
-    await assert.rejects(load(streamedModel({ ...HUGE, layers: 17 })), code('memory', /needs 4[45]\d\d MiB.*ends at 4096 MiB/));
+    let read = 0;
+    async function* counted() {
+      for await (const chunk of streamedModel({ ...HUGE, layers: 17 })) {
+        read += chunk.length;
+        yield chunk;
+      }
+    }
+    await assert.rejects(load(counted()), code('memory', /needs 4[45]\d\d MiB.*ends at 4096 MiB/));
+    assert.ok(read < 1 << 22);
   });
 
   test('where an engine grants no 4 GB, 2 are asked for, then 1', () => {
@@ -501,6 +509,11 @@ describe('loading', () => {
   test('a module that is no module, or is missing, is told by its address', async () => {
     await assert.rejects(load(path, { wasmUrl: path }), code('network', /tiny\.gguf cannot be loaded/));
     await assert.rejects(load(path, { workerUrl: join(folder, 'no-worker.js') }), code('internal', /a worker of the model ended/));
+  });
+
+  test('no timer is in the way of a token, since those sleep in background tabs', () => {
+    const source = new URL('../src/', import.meta.url);
+    for (const name of readdirSync(source)) assert.doesNotMatch(readFileSync(new URL(name, source), 'utf8'), /setTimeout|setInterval|requestAnimationFrame/, name);
   });
 
   test('under Node there is no cache, and nothing complains', async () => {

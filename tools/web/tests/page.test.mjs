@@ -145,6 +145,7 @@ test('the chat page', { skip: missing }, async (t) => {
     await page.setViewportSize(PHONE);
     const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok((await overflow()) <= 0);
+    for (const id of ['speed', 'memory', 'backend']) assert.equal(await page.locator(`#stat-${id}`).isVisible(), true);
     await shot('phone-chat-light');
     await page.locator('.assistant .token').first().click();
     await dark(true);
