@@ -22,7 +22,8 @@ function end(code) {
         }
         process.exit(code)
     }
-    if (!browser?.pid)
+    browser?.removeAllListeners('exit')
+    if (!browser?.pid || browser.exitCode !== null || browser.signalCode !== null)
         last()
     browser.once('close', last)
     process.kill(-browser.pid, 'SIGKILL')
@@ -59,6 +60,10 @@ const server = http.createServer((request, answer) => {
         `http://127.0.0.1:${server.address().port}/?${wanted}`], { stdio: 'ignore', detached: true })
     browser.on('error', e => {
         console.error(`chromium cannot be started: ${e.message}`)
+        end(2)
+    })
+    browser.on('exit', () => {
+        console.error('chromium ended before the programs did')
         end(2)
     })
 })

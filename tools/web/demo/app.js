@@ -64,7 +64,7 @@ function begin(loaded, name) {
 $('home').addEventListener('click', async (event) => {
   event.preventDefault();
   if (!model) return;
-  chat.stop();
+  chat.clear();
   const old = model;
   model = null;
   if (panel.open) panel.close();

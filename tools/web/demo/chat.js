@@ -1,7 +1,7 @@
 /* chat.js: the conversation: what was said, the line to type in, and the answer as it comes. Each token of an answer is an element that can be
  * chosen, by pointer or with the arrow keys, to be looked at in the panel. */
 
-import { $, el, rate } from './dom.js';
+import { $, duration, el, rate } from './dom.js';
 
 const SUGGESTIONS = ['Explain why the sky is blue.', 'Write a haiku about the sea.', 'Give me three names for a cat.'];
 const CANDIDATES = 10;
@@ -159,12 +159,13 @@ export class Chat {
     const stopped = failure?.code === 'aborted';
     const hadFocus = document.activeElement === $('send') || document.activeElement === document.body;
     this.running = null;
+    if (!answer.element.isConnected) return this.update(); /* of a conversation that is gone */
     answer.element.classList.remove('running');
     if (answer.text || !failure) this.messages.push({ role: 'assistant', content: answer.text });
     if (last) this.hooks.onSpeed(last.timings.generatePerSecond);
     const { usage, timings, finishReason } = last ?? {};
     const figures = last
-      ? `${usage.completionTokens} tokens · ${rate(timings.generatePerSecond)}/s · first after ${(timings.promptMs / 1000).toFixed(1)} s${finishReason === 'length' ? ' · cut at its limit' : ''}`
+      ? `${usage.completionTokens} tokens · ${rate(timings.generatePerSecond)}/s · first after ${duration(timings.promptMs)}${finishReason === 'length' ? ' · cut at its limit' : ''}`
       : stopped
         ? `stopped after ${answer.tokens.length} tokens`
         : '';
@@ -177,8 +178,10 @@ export class Chat {
     const retry = button('Retry', () => this.retry());
     retry.classList.add('retry');
     const copy = button('Copy', async () => {
-      await navigator.clipboard.writeText(answer.text);
-      copy.textContent = 'Copied';
+      copy.textContent = await navigator.clipboard.writeText(answer.text).then(
+        () => 'Copied',
+        () => 'Not allowed',
+      );
       setTimeout(() => (copy.textContent = 'Copy'), 1500);
     });
     answer.below.append(...(figures ? [el('span.figures', {}, figures)] : []), copy, retry);
@@ -187,6 +190,6 @@ export class Chat {
     this.update();
     this.followEnd();
     if (hadFocus) $('input').focus();
-    this.hooks.onDone(last);
+    return this.hooks.onDone(last);
   }
 }

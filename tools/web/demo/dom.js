@@ -36,6 +36,8 @@ export const rate = (n) => (n >= 10 ? n.toFixed(0) : n.toFixed(1));
 export const percent = (p) => (p >= 0.1 ? `${(p * 100).toFixed(0)} %` : p >= 0.001 ? `${(p * 100).toFixed(1)} %` : '< 0.1 %');
 export const ms = (v) => (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2));
 
+export const duration = (v) => (v < 1000 ? `${Math.round(v)} ms` : `${(v / 1000).toFixed(1)} s`);
+
 /* A token's text with its blanks made visible. */
 export function visible(text) {
   const parts = [];

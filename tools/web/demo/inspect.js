@@ -88,7 +88,8 @@ export function showLayers(profile, tokens, choose) {
     page.replaceChildren(el('h2', {}, 'Where the time goes'), el('p.hint', {}, 'Ask something first; the times are those of the last answer.'));
     return;
   }
-  const most = Math.max(...groups.map((g) => g.ms));
+  /* Layers are compared with each other: what comes before or after them may take longer, and its bar is cut then. */
+  const most = Math.max(...groups.filter((g) => typeof g.key === 'number').map((g) => g.ms));
   const ops = new Map();
   for (const s of profile) ops.set(s.op, (ops.get(s.op) ?? 0) + s.ms);
   const sorted = [...ops].sort((a, b) => b[1] - a[1]).slice(0, 6);
@@ -105,7 +106,7 @@ export function showLayers(profile, tokens, choose) {
           'button',
           { type: 'button', title: 'Show it in the plan' },
           el('span', {}, label(g.key)),
-          el('span.track', {}, ...['attn', 'ffn', 'rest'].map((part) => el(`span.${part}`, width(g[part], most)))),
+          el(g.ms > most ? 'span.track.cut' : 'span.track', {}, ...['attn', 'ffn', 'rest'].map((part) => el(`span.${part}`, width(g[part], most)))),
           el('span.share', {}, `${ms(g.ms)} ms`),
         );
         b.addEventListener('click', () => choose(g.key));

@@ -1,4 +1,5 @@
-/* panel.js: the panel beside the conversation: tabs by pointer, arrow keys and the two buttons of the bar. On a phone it covers the page. */
+/* panel.js: the panel beside the conversation: tabs by pointer, arrow keys and the two buttons of the bar. On a phone it is a sheet over the
+ * lower part of the page. */
 
 import { $ } from './dom.js';
 

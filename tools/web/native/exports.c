@@ -3,6 +3,7 @@
 #include "tools/web/native/web.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 web_engine web;
 
@@ -43,6 +44,15 @@ WEB_EXPORT(web_numbers) const double *web_numbers(void) {
 tl_status web_say(const char *text, size_t n) {
     web.text.n = 0;
     return tl_text_append(&web.text, text, n, &web.err);
+}
+
+/* The result text: why the backend of that spec cannot be opened; nothing where it can. */
+WEB_EXPORT(web_refusal) int web_refusal(const char *spec) {
+    tl_backend *be = NULL;
+    tl_error why;
+    const char *text = tl_backend_open(&be, spec, &why) ? why.message : "";
+    tl_backend_free(be);
+    return web_say(text, strlen(text));
 }
 
 /* ---- loading, in the order of the calls ----------------------------------------------------------------------------------------- */
@@ -122,7 +132,7 @@ WEB_EXPORT(web_context) int web_context(int32_t n_ctx) {
     return TL_OK;
 }
 
-/* Where another thread stores 1 to end a run. */
+/* Where another thread stores 1 to end a run, and 0 before it asks for another. */
 WEB_EXPORT(web_cancel_word) const void *web_cancel_word(void) {
     return tl_plan_cancel_word(tl_context_plan(web.context));
 }

@@ -107,8 +107,7 @@ WEB_EXPORT(web_probability) double web_probability(int32_t id) {
 
 /* ---- the token loop ------------------------------------------------------------------------------------------------------------- */
 
-/* Begins with a prompt's ids. A cancel that came too late for the last answer does not end this one. numbers[0]: how many tokens the session
- * still holds. */
+/* Begins with a prompt's ids. numbers[0]: how many tokens the session still holds. */
 WEB_EXPORT(web_start) int web_start(const int32_t *ids, size_t n, int fresh) {
     int64_t kept = 0, held = tl_session_length(web.session);
     int32_t room = tl_context_size(web.context);
@@ -119,7 +118,6 @@ WEB_EXPORT(web_start) int web_start(const int32_t *ids, size_t n, int fresh) {
                        "the prompt has %zu tokens, the context holds %d: shorten it, or load with a larger contextSize", n, (int)room);
     while (kept < held && kept < (int64_t)n - 1 && tl_session_ids(web.session)[kept] == ids[kept])
         kept++;
-    tl_plan_resume(tl_context_plan(web.context));
     web.number[0] = (double)kept;
     web.sequence.n = 0;
     web.detok = tl_detok_start(tl_model_tokenizer(web.model), false, fresh != 0);

@@ -31,7 +31,7 @@ function describeSource(host, source) {
 async function nextChunk(chunks) {
   const { value, done } = await chunks.next();
   if (done) return null;
-  if (value instanceof Uint8Array) return value;
+  if (value instanceof Uint8Array) return value.length < value.buffer.byteLength ? value.slice() : value; /* a message carries the whole buffer */
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   throw new TallyError('usage', 'load: the source yielded something that is no Uint8Array');
 }
@@ -51,7 +51,8 @@ async function workerOptions(host, plain, o) {
   if (!host.shared && o.threads > 1) o.logger?.warn?.('one thread is used: the page is not cross-origin isolated (see coi.js)');
   const wasmUrl = o.wasmUrl === undefined ? undefined : host.absolute(o.wasmUrl);
   const memoryLimit = o.memoryLimitMiB && o.memoryLimitMiB * MIB; /* for tests of small memories */
-  return { source: plain, threads, headers, contextSize, sha256, cache, wasmUrl, module: wasmUrl ? undefined : await host.module?.(threads), memoryLimit };
+  const module = wasmUrl ? undefined : await host.module?.(host.shared);
+  return { source: plain, threads, shared: host.shared, headers, contextSize, sha256, cache, wasmUrl, module, memoryLimit };
 }
 
 export function makeApi(host) {

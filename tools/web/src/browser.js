@@ -6,7 +6,7 @@ export function browserHost(makeWorker, module) {
     spawn(url) {
       const worker = url ? new Worker(url, { type: 'module' }) : makeWorker();
       return {
-        post: (message, transfer) => worker.postMessage(message, transfer ?? []),
+        post: (message) => worker.postMessage(message),
         listen: (f) => (worker.onmessage = (event) => f(event.data)),
         failed: (f) => {
           worker.onerror = (event) => {

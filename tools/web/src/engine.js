@@ -1,9 +1,10 @@
 /* engine.js: the worker's half of the package. It answers one call at a time (the page's half queues them); an abort comes at any time.
- * What crosses: { id, call, args } and { abort: id } in; { id, value }, { id, error, fatal } and { id, event, data } out. An error that is
- * not a TallyError is a trap or a bug: the module's state is unknown then, and the page ends this worker. */
+ * What crosses: { id, call, args } and { abort: id } in; { started } once, { id, value }, { id, error, fatal } and { id, event, data } out. An error
+ * that is not a TallyError is a trap or a bug: the module's state is unknown then, and the page ends this worker. A worker that is a thread of
+ * another's pool gets { lend } and answers { lent }, or { failed } whenever it ends. */
 
 import { TallyError, aborted, toPlain } from './errors.js';
-import { generate } from './generation.js';
+import { firstSlice, generate } from './generation.js';
 import { feedModel, readHeader } from './loader.js';
 import { chooseModule } from './modules.js';
 import { openSource } from './sources.js';
@@ -18,14 +19,13 @@ const ENCODE_PARSE = 2;
 class Engine {
   constructor(host) {
     this.host = host;
-    this.notices = [];
   }
 
   /* The module on its memory, with threads that the page lends, and a backend opened. */
   async start(call, options) {
-    const chosen = options.module ?? (options.wasmUrl ? { url: options.wasmUrl } : chooseModule(options.threads));
+    const chosen = options.module ?? (options.wasmUrl ? { url: options.wasmUrl } : chooseModule(options.shared));
     if (chosen.fault) throw new TallyError('unsupported', chosen.fault);
-    const module = chosen.module ?? (await this.compile(chosen));
+    const module = chosen.module ?? (await this.compile(chosen, call.signal));
     const shared = WebAssembly.Module.exports(module).some((e) => e.name === 'tl_host_thread_new');
     const { memory, limit } = makeMemory(shared, options.memoryLimit);
     const instance = await WebAssembly.instantiate(module, importsFor(module, () => memory, (text) => call.warn(text)));
@@ -36,17 +36,24 @@ class Engine {
     if (slots.length) await call.ask('spawn', { module, memory, slots });
     this.threads = slots.length + 1;
     this.shared = shared;
-    this.note = chosen.note ?? null;
     this.wasm.with([bytesOf(`cpu:threads=${this.threads}\0`)], (spec) => this.wasm.check(this.wasm.exports.web_open(spec)));
+    this.note = chosen.note ?? this.refusal('relaxed');
   }
 
-  async compile(chosen) {
+  /* Why the module does not run a level; null where it does. */
+  refusal(level) {
+    this.wasm.with([bytesOf(`cpu:isa=${level},threads=1\0`)], (spec) => this.wasm.check(this.wasm.exports.web_refusal(spec)));
+    return this.wasm.text() || null;
+  }
+
+  async compile(chosen, signal) {
     try {
-      return await this.host.compile(String(chosen.url));
+      return await this.host.compile(String(chosen.url), signal);
     } catch (e) {
+      if (signal.aborted) throw aborted();
       if (chosen.instead) {
         chosen.note = `the module for relaxed SIMD cannot be loaded: ${e.message}`;
-        return this.compile({ url: chosen.instead });
+        return this.compile({ url: chosen.instead }, signal);
       }
       throw new TallyError('network', `the WebAssembly module ${chosen.url} cannot be loaded: ${e.message}`, { cause: e });
     }
@@ -68,19 +75,19 @@ class Engine {
     const source = await openSource(this.host, call, options);
     try {
       const header = await readHeader(this.wasm, source, call.signal);
-      return { source, header, forecast: this.forecast(options, header) };
+      const forecast = this.forecast(options);
+      const needs = forecast.total + SLACK + header.tableBytes;
+      return { source, header, needs, forecast: { ...forecast, fits: needs <= forecast.limit } };
     } catch (e) {
       await source.chunks.return?.();
       throw e;
     }
   }
 
-  forecast(options, header) {
+  forecast(options) {
     this.wasm.check(this.wasm.exports.web_forecast(this.contextSize(options)));
     const [weights, kv, activations, workers, total, contextSize] = this.wasm.numbers(6);
-    const { limit } = this.wasm;
-    const fits = total + SLACK + header.tableBytes <= limit;
-    return { weights, kv, activations, workers, total, limit, fits, contextSize, description: this.wasm.text() };
+    return { weights, kv, activations, workers, total, limit: this.wasm.limit, contextSize, description: this.wasm.text() };
   }
 
   async forecastOnly(call, options) {
@@ -90,13 +97,13 @@ class Engine {
   }
 
   async load(call, options) {
-    const { source, header, forecast } = await this.header(call, options);
+    const { source, header, needs, forecast } = await this.header(call, options);
     try {
       if (!forecast.fits) {
         const mib = (n) => `${Math.ceil(n / (1 << 20))} MiB`;
         throw new TallyError(
           'memory',
-          `${source.name}: the model needs ${mib(forecast.total + SLACK)} with a context of ${forecast.contextSize} tokens, WebAssembly memory ends at ${mib(forecast.limit)}: ` +
+          `${source.name}: the model needs ${mib(needs)} with a context of ${forecast.contextSize} tokens, WebAssembly memory ends at ${mib(forecast.limit)}: ` +
             'choose a smaller model, a stronger quantization or a smaller contextSize',
         );
       }
@@ -108,7 +115,9 @@ class Engine {
     const [weights, kv, activations, workers, total, contextSize] = this.wasm.numbers(6);
     this.memory = { weights, kv, activations, workers, total };
     this.contextTokens = contextSize;
-    return { info: this.info(), memory: this.shared ? this.wasm.memory : null, cancelWord: this.wasm.exports.web_cancel_word() >>> 0 };
+    const info = this.info();
+    this.slice = firstSlice(info.parameters);
+    return { info, memory: this.shared ? this.wasm.memory : null, cancelWord: this.wasm.exports.web_cancel_word() >>> 0 };
   }
 
   info() {
@@ -213,8 +222,8 @@ class Call {
     return this.controller.signal;
   }
 
-  event(event, data, transfer) {
-    this.host.post({ id: this.id, event, data }, transfer);
+  event(event, data) {
+    this.host.post({ id: this.id, event, data });
   }
 
   warn(message) {
@@ -245,7 +254,7 @@ class Call {
 async function lend(host, { module, memory, slot }) {
   const instance = await WebAssembly.instantiate(module, importsFor(module, () => memory, () => {}));
   instance.exports.__stack_pointer.value = new DataView(memory.buffer).getUint32(slot, true);
-  host.post({ ready: true });
+  host.post({ lent: true });
   instance.exports.tl_host_thread_serve(slot);
 }
 
@@ -253,7 +262,7 @@ export function serve(host) {
   const engine = new Engine(host);
   const calls = new Map();
   host.listen(async (message) => {
-    if (message.lend) return lend(host, message.lend);
+    if (message.lend) return lend(host, message.lend).catch((e) => host.post({ failed: toPlain(e) }));
     if (message.abort !== undefined) return calls.get(message.abort)?.controller.abort();
     if (message.answer !== undefined) return calls.get(message.answer)?.answers.shift()?.(message);
     const call = new Call(host, message.id);
@@ -266,4 +275,5 @@ export function serve(host) {
       calls.delete(message.id);
     }
   });
+  host.post({ started: true });
 }

@@ -1,11 +1,15 @@
-/* generation.js: the token loop of the worker. Without threads a long prompt is evaluated in slices of about 50 ms, between which an abort is
- * heard; that changes no bit, since any cut of a prompt gives the same. With threads the page stops a run itself, at the next tile. */
+/* generation.js: the token loop of the worker. Where memory is shared, the page stops a run itself, at the next tile (link.js). Where it is not, a
+ * long prompt is evaluated in slices of about 50 ms, between which an abort is heard; that changes no bit, since any cut of a prompt gives the
+ * same. */
 
 import { CANCELLED, aborted } from './errors.js';
 
 const SLICE_MS = 50;
-const FIRST_SLICE = 4;
 const LARGEST_SLICE = 256;
+const FIRST_SLICE = 16;
+const GROWTH = 4;
+const FIRST_WORK = 6e8; /* multiplications: half a slice where one thread does 2e10 a second, 120 ms on a machine four times slower */
+const COLUMNS = 4; /* from so many tokens on, kernels decode a weight once for all of them: they take little longer than two */
 const NUMBERS = ['temperature', 'topK', 'topP', 'minP', 'repeatPenalty', 'presencePenalty', 'frequencyPenalty', 'repeatLastN', 'minKeep'];
 
 /* Text that may still turn out to be the beginning of a stop string is held back. */
@@ -37,20 +41,32 @@ function makeSampler(wasm, options, seed) {
   wasm.with([numbers, ids, values], (n, i, v) => wasm.check(wasm.exports.web_sampler(n, seed, i, v, bias.length)));
 }
 
-/* Evaluates the prompt's tokens from `from` on. */
+/* Tokens of a model's very first slice, when nothing has been measured: a token is a multiplication for each parameter. */
+export const firstSlice = (parameters) => Math.max(1, Math.min(FIRST_SLICE, Math.floor(FIRST_WORK / parameters)));
+
+/* How many tokens take SLICE_MS at the pace of the last ones; COLUMNS, if these take no more than twice that. It grows step by step, because few
+ * tokens and a coarse clock tell little. */
+export function nextSlice(tokens, ms) {
+  const fitting = (budget) => Math.round((tokens * budget) / ms);
+  const least = fitting(2 * SLICE_MS) >= COLUMNS ? COLUMNS : 1;
+  return Math.max(1, Math.min(LARGEST_SLICE, GROWTH * tokens, Math.max(least, fitting(SLICE_MS))));
+}
+
+/* Evaluates the prompt's tokens from `from` on. The engine keeps the size of slices for its next prompt. */
 async function evaluatePrompt(engine, call, from, n) {
   const { wasm, host } = engine;
-  let slice = engine.threads > 1 ? n : FIRST_SLICE;
+  if (engine.shared) return evaluate(wasm, n);
   for (let at = from; at < n; ) {
-    const before = performance.now();
-    const to = Math.min(n, at + slice);
+    const began = performance.now();
+    const to = Math.min(n, at + engine.slice);
     evaluate(wasm, to);
-    const ms = Math.max(performance.now() - before, 0.1);
-    slice = Math.max(1, Math.min(LARGEST_SLICE, Math.round(((to - at) * SLICE_MS) / ms)));
+    const ms = performance.now() - began;
+    if (to - at === engine.slice || ms > SLICE_MS) engine.slice = nextSlice(to - at, ms);
     at = to;
     await host.turn();
     if (call.signal.aborted) throw aborted();
   }
+  return undefined;
 }
 
 function evaluate(wasm, n) {
@@ -89,6 +105,7 @@ export async function generate(engine, call, ids, options, fresh) {
   let tokens = 0;
   let finishReason = 'length';
   let last = { text: '', ids: [] };
+  let cut = false; /* by a stop string */
   while (tokens < most) {
     const candidates = options.top ? topTokens(wasm, options.top) : null;
     wasm.check(exports.web_draw());
@@ -100,7 +117,7 @@ export async function generate(engine, call, ids, options, fresh) {
     if (ended || stopped) {
       finishReason = 'stop';
       last = chunk;
-      if (stopped) stops.held = '';
+      cut = stopped;
       break;
     }
     if (full || tokens >= most) {
@@ -112,7 +129,7 @@ export async function generate(engine, call, ids, options, fresh) {
     if (call.signal.aborted) throw aborted();
     evaluate(wasm, ids.length + tokens);
   }
-  if (finishReason === 'length' || stops.held) {
+  if (!cut) {
     wasm.check(exports.web_finish());
     last.text += stops.held + wasm.text();
   }

@@ -16,10 +16,10 @@ async function unpack(text) {
   return WebAssembly.compile(await new Response(stream).arrayBuffer());
 }
 
-async function module(threads) {
-  const { fault, level, note } = chooseModule(threads);
+async function module(shared) {
+  const { fault, level, note } = chooseModule(shared);
   if (fault) return { fault };
-  const ending = threads > 1 ? '-threads' : '';
+  const ending = shared ? '-threads' : '';
   return { note, module: await unpack(MODULES[level + ending] ?? MODULES[`simd128${ending}`]) };
 }
 

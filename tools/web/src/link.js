@@ -11,6 +11,7 @@ export class Link {
     this.pending = new Map();
     this.workers = [];
     this.next = 1;
+    this.started = false; /* whether the worker's script runs, so that it hears an abort */
     this.ended = null; /* the error that later calls get */
     this.memory = null; /* shared with the workers, where there are threads */
     this.cancelWord = 0;
@@ -19,17 +20,26 @@ export class Link {
   }
 
   spawn() {
-    const worker = this.host.spawn(this.workerUrl);
+    const worker = this.make();
     worker.failed((message) => this.end(new TallyError('internal', `a worker of the model ended: ${message}`)));
     this.workers.push(worker);
     return worker;
   }
 
-  /* on: by event, what to do. A handler's value, or its promise's, goes back for those that ask. */
-  call(name, args, { signal, on = {}, transfer } = {}) {
+  make() {
+    try {
+      return this.host.spawn(this.workerUrl);
+    } catch (e) {
+      throw new TallyError('internal', `a worker of the model cannot be started: ${e.message}; see workerUrl`, { cause: e });
+    }
+  }
+
+  /* One call at a time. on: by event, what to do. A handler's value, or its promise's, goes back for those that ask. */
+  call(name, args, { signal, on = {} } = {}) {
     if (this.ended) return Promise.reject(this.ended);
     if (signal?.aborted) return Promise.reject(aborted());
     const id = this.next++;
+    this.setCancelWord(0); /* an abort may have come too late for the call before */
     return new Promise((resolve, reject) => {
       const abort = () => this.abort(id);
       signal?.addEventListener('abort', abort, { once: true });
@@ -41,17 +51,24 @@ export class Link {
       };
       this.pending.set(id, { resolve: settle(resolve), reject: settle(reject), on });
       this.engine.idle?.(false);
-      this.engine.post({ id, call: name, args }, transfer);
+      this.engine.post({ id, call: name, args });
     });
   }
 
   abort(id) {
-    if (!this.pending.has(id)) return;
-    if (this.memory && this.cancelWord) Atomics.store(new Int32Array(this.memory.buffer), this.cancelWord >>> 2, 1);
-    this.engine.post({ abort: id });
+    if (!this.started) return this.end(aborted());
+    if (!this.pending.has(id)) return undefined;
+    this.setCancelWord(1);
+    return this.engine.post({ abort: id });
+  }
+
+  /* What tiles look at while they compute. */
+  setCancelWord(value) {
+    if (this.memory && this.cancelWord) Atomics.store(new Int32Array(this.memory.buffer), this.cancelWord >>> 2, value);
   }
 
   receive(message) {
+    this.started = true;
     const call = this.pending.get(message.id);
     if (!call) return;
     if (message.event) this.handle(call, message);
@@ -81,7 +98,9 @@ export class Link {
         (slot) =>
           new Promise((ready) => {
             const worker = this.spawn();
-            worker.listen(() => {
+            worker.listen(({ lent, failed }) => {
+              if (failed) this.end(fromPlain(failed));
+              if (!lent) return;
               worker.idle?.(true);
               ready();
             });

@@ -41,11 +41,12 @@ export function relaxedFault() {
   return null;
 }
 
-/* The best level that runs here, and why not a better one. instead: the module for a site that carries the lower level only. */
-export function chooseModule(threads) {
+/* The best level that runs here, and why not a better one; over shared memory where that is to be had, even for one thread, because a run can then be
+ * stopped from outside. instead: the module for a site that carries the lower level only. */
+export function chooseModule(shared) {
   if (!WebAssembly.validate(bytes(SIMD))) return { fault: 'this browser lacks WebAssembly SIMD (since 2021 in Chrome and Firefox, 2023 in Safari)' };
   const fault = relaxedFault();
   const level = fault ? 'simd128' : 'relaxed';
-  const ending = threads > 1 ? '-threads' : '';
+  const ending = shared ? '-threads' : '';
   return { level, note: fault, url: FILES[level + ending](), instead: fault ? undefined : FILES[`simd128${ending}`]() };
 }

@@ -10,7 +10,7 @@ function spawn(url) {
   const worker = new Worker(url ? new URL(url) : new URL('./worker-node.js', import.meta.url));
   let ended = false;
   return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
+    post: (message) => worker.postMessage(message),
     listen: (f) => worker.on('message', f),
     failed: (f) => {
       worker.on('error', (e) => f(e.message));

@@ -45,16 +45,16 @@ export class Store {
 
   async entries() {
     const found = [];
-    for await (const name of this.folder.keys()) {
-      if (!name.endsWith('.json')) continue;
-      const key = name.slice(0, -5);
+    const keys = new Set();
+    for await (const name of this.folder.keys()) keys.add(name.replace(/\.\w+$/, ''));
+    for (const key of keys) {
       try {
-        const meta = JSON.parse(await (await this.file(name)).text());
+        const meta = JSON.parse(await (await this.file(`${key}.json`)).text());
         const whole = await this.file(`${key}.gguf`).catch(() => null);
         const data = whole ?? (await this.file(`${key}.part`).catch(() => null));
         if (data) found.push({ ...meta, key, size: data.size, complete: Boolean(whole) });
       } catch {
-        await this.remove(key); /* half written */
+        await this.remove(key); /* half written, or half removed */
       }
     }
     return found;
@@ -64,14 +64,24 @@ export class Store {
     return (await this.folder.getFileHandle(name)).getFile();
   }
 
+  /* The data first: a part that a tab is writing cannot go, and so keeps its entry. Gives back whether all of it went. */
   async remove(key) {
-    for (const end of ['json', 'gguf', 'part']) await this.folder.removeEntry(`${key}.${end}`).catch(() => {});
+    try {
+      for (const end of ['gguf', 'part', 'json'])
+        await this.folder.removeEntry(`${key}.${end}`).catch((e) => {
+          if (e.name !== 'NotFoundError') throw e;
+        });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   async delete(keyOrUrl) {
-    const doomed = (await this.entries()).filter((e) => keyOrUrl === undefined || e.key === keyOrUrl || e.url === keyOrUrl);
-    for (const { key } of doomed) await this.remove(key);
-    return doomed.length;
+    let gone = 0;
+    for (const e of await this.entries())
+      if ((keyOrUrl === undefined || e.key === keyOrUrl || e.url === keyOrUrl) && (await this.remove(e.key))) gone++;
+    return gone;
   }
 
   /* The model at url: from here where it is the one that the server has now, else from there into here. */
@@ -178,17 +188,19 @@ export class Store {
 
   /* A handle on the part, cut to what is resumed; undefined, with a notice, where none is to be had. */
   async writer(remote) {
-    const { key, url, etag, lastModified, tag, size } = remote;
+    const { key, url, etag, lastModified, tag } = remote;
+    let handle;
     try {
-      const meta = await this.folder.getFileHandle(`${key}.json`, { create: true });
-      const sidecar = await meta.createSyncAccessHandle();
-      const text = new TextEncoder().encode(JSON.stringify({ url, etag, lastModified, tag, expected: size ?? null }));
-      sidecar.truncate(0);
-      sidecar.write(text, { at: 0 });
-      sidecar.close();
-      const handle = await (await this.folder.getFileHandle(`${key}.part`, { create: true })).createSyncAccessHandle();
-      if (remote.resumeAt === 0) handle.truncate(0);
-      const writer = {
+      /* The part first: while it is open, no other tab takes an unfinished entry for a broken one. */
+      handle = await (await this.folder.getFileHandle(`${key}.part`, { create: true })).createSyncAccessHandle();
+      if (remote.resumeAt === 0) {
+        handle.truncate(0);
+        const sidecar = await (await this.folder.getFileHandle(`${key}.json`, { create: true })).createSyncAccessHandle();
+        sidecar.truncate(0);
+        sidecar.write(new TextEncoder().encode(JSON.stringify({ url, etag, lastModified, tag })), { at: 0 });
+        sidecar.close();
+      }
+      return {
         close: () => handle.close(),
         write: (chunk, at) => {
           try {
@@ -201,8 +213,8 @@ export class Store {
         },
         flush: () => handle.flush(),
       };
-      return writer;
     } catch (e) {
+      handle?.close();
       this.warn(`no cache: ${e.message}`);
       return undefined;
     }

@@ -211,6 +211,7 @@ export interface ModelInfo {
   tokenizer: string;
   weightBytes: number;
   memory: { weights: number; kv: number; activations: number; workers: number; total: number; wasm: number };
+  /** note: why a better level is not used; null where it is. */
   backend: { description: string; level: string; threads: number; note: string | null };
   version: string;
 }

@@ -70,13 +70,13 @@ export function makeMemory(shared, limit = 4 * GIB) {
   }
 }
 
-export function importsFor(module, memory, logger, extra = {}) {
+export function importsFor(module, memory, logger) {
   const table = wasi(memory, logger);
   const imports = {};
   for (const { module: space, name, kind } of WebAssembly.Module.imports(module)) {
     imports[space] ??= {};
     if (kind === 'memory') imports[space][name] = memory();
-    else imports[space][name] = extra[name] ?? table[name] ?? (() => NOSYS);
+    else imports[space][name] = table[name] ?? (() => NOSYS);
   }
   return imports;
 }

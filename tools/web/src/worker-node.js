@@ -8,9 +8,9 @@ import { TallyError } from './errors.js';
 
 const PIECE = 1 << 20;
 
-async function bytesAt(url) {
-  if (url.startsWith('file:')) return readFile(fileURLToPath(url));
-  const response = await fetch(url);
+async function bytesAt(url, signal) {
+  if (url.startsWith('file:')) return readFile(fileURLToPath(url), { signal });
+  const response = await fetch(url, { signal });
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return response.arrayBuffer();
 }
@@ -44,9 +44,9 @@ async function readPath(path) {
 }
 
 serve({
-  post: (message, transfer) => parentPort.postMessage(message, transfer),
+  post: (message) => parentPort.postMessage(message),
   listen: (f) => parentPort.on('message', f),
-  compile: async (url) => WebAssembly.compile(await bytesAt(url)),
+  compile: async (url, signal) => WebAssembly.compile(await bytesAt(url, signal)),
   readPath,
   storage: undefined,
   locks: undefined,

@@ -6,19 +6,16 @@ const channel = new MessageChannel();
 let turned;
 channel.port1.onmessage = () => turned();
 
-async function compile(url) {
-  const response = await fetch(url);
+async function compile(url, signal) {
+  const response = await fetch(url, { signal });
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  try {
-    return await WebAssembly.compileStreaming(response.clone());
-  } catch (e) {
-    if (!(e instanceof TypeError)) throw e; /* a server that does not know the type application/wasm */
-    return WebAssembly.compile(await response.arrayBuffer());
-  }
+  /* Only a response of that type is compiled as it comes, and its machine code kept by the browser; some servers do not know the type. */
+  const typed = /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
+  return typed ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
 }
 
 serve({
-  post: (message, transfer) => postMessage(message, transfer ?? []),
+  post: (message) => postMessage(message),
   listen: (f) => addEventListener('message', (event) => f(event.data)),
   compile,
   readPath: undefined,

@@ -14,7 +14,7 @@ import { tinyModel } from './tiny.mjs';
 const FIREFOX = ['/usr/bin/firefox-esr', '/usr/bin/firefox'].find(existsSync);
 const PREFS = ['browser.shell.checkDefaultBrowser', 'datareporting.policy.dataSubmissionEnabled', 'app.update.enabled', 'toolkit.telemetry.enabled'];
 
-test('loads, generates, aborts and keeps a model in Firefox', { skip: FIREFOX ? false : 'firefox is not installed', timeout: 120000 }, async (t) => {
+test('loads, generates, aborts and keeps a model in Firefox', { skip: FIREFOX ? false : 'firefox is not installed', timeout: 300000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tally-firefox-'));
   const path = join(folder, 'tiny.gguf');
   const bytes = tinyModel();

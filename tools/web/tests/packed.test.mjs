@@ -3,14 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { ISOLATION } from '../serve.mjs';
-import { listen, missing, openBrowser, stop } from './chromium.mjs';
+import { discard, listen, missing, openBrowser, stop } from './chromium.mjs';
 import { tinyModel } from './tiny.mjs';
 
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
@@ -59,7 +59,7 @@ describe('the packed package', { skip: existsSync(tool('tsc')) || existsSync(too
   });
   after(async () => {
     await browser?.close();
-    rmSync(folder, { recursive: true });
+    discard(folder);
   });
   const answer = async (url) => {
     const said = [];
@@ -67,7 +67,7 @@ describe('the packed package', { skip: existsSync(tool('tsc')) || existsSync(too
     page.on('console', hear);
     page.on('pageerror', hear);
     await page.goto(url);
-    await page.waitForFunction(() => globalThis.answer, null, { timeout: 30000 }).catch((e) => assert.fail(`${e.message}: ${said.join('; ')}`));
+    await page.waitForFunction(() => globalThis.answer, null, { timeout: 120000 }).catch((e) => assert.fail(`${e.message}: ${said.join('; ')}`));
     return page.evaluate(() => globalThis.answer);
   };
 

@@ -2,12 +2,12 @@
  * state go to TALLY_WEB_SHOTS, where that is set. */
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { makeServer } from '../serve.mjs';
-import { listen, missing, openBrowser, stop } from './chromium.mjs';
+import { discard, listen, missing, openBrowser, stop } from './chromium.mjs';
 import { tinyModel } from './tiny.mjs';
 
 const shots = process.env.TALLY_WEB_SHOTS;
@@ -24,7 +24,7 @@ test('the chat page', { skip: missing }, async (t) => {
   const base = await listen(server);
   const { context, close } = await openBrowser({ viewport: WIDE });
   const page = context.pages()[0] ?? (await context.newPage());
-  page.setDefaultTimeout(15000);
+  page.setDefaultTimeout(120000);
   const faults = [];
   page.on('pageerror', (e) => faults.push(String(e)));
   page.on('console', (m) => m.type() === 'error' && faults.push(m.text()));
@@ -37,7 +37,7 @@ test('the chat page', { skip: missing }, async (t) => {
   after(async () => {
     await close();
     await stop(server);
-    rmSync(folder, { recursive: true });
+    discard(folder);
   });
 
   await t.test('offers the models that are served, a link and a file', async () => {
@@ -83,7 +83,7 @@ test('the chat page', { skip: missing }, async (t) => {
     await page.keyboard.press('Enter');
     await page.locator('.assistant .token').nth(2).waitFor();
     await shot('answering-light');
-    await page.locator('.assistant .figures').waitFor({ timeout: 120000 });
+    await page.locator('.assistant .figures').waitFor();
     assert.match(await page.locator('.figures').textContent(), /\d+ tokens · [\d.]+\/s/);
     assert.match(await page.locator('#stat-speed').textContent(), /tokens\/s/);
     await shot('answer-light');
@@ -133,10 +133,10 @@ test('the chat page', { skip: missing }, async (t) => {
       return label;
     });
     assert.equal(said, 'Stop');
-    await page.locator('.assistant .figures').filter({ hasText: 'stopped after' }).waitFor({ timeout: 60000 });
+    await page.locator('.assistant .figures').filter({ hasText: 'stopped after' }).waitFor();
     assert.equal(await page.locator('.message').count(), 2);
     await page.getByRole('button', { name: 'Retry' }).click();
-    await page.locator('.assistant .figures').filter({ hasText: 'first after' }).waitFor({ timeout: 120000 });
+    await page.locator('.assistant .figures').filter({ hasText: 'first after' }).waitFor();
     assert.equal(await page.locator('.message').count(), 2);
     assert.equal(await page.getByRole('button', { name: 'Send' }).count(), 1);
   });
@@ -145,6 +145,7 @@ test('the chat page', { skip: missing }, async (t) => {
     await page.setViewportSize(PHONE);
     const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok((await overflow()) <= 0);
+    for (const id of ['speed', 'memory', 'backend']) assert.equal(await page.locator(`#stat-${id}`).isVisible(), true);
     await shot('phone-chat-light');
     await page.locator('.assistant .token').first().click();
     await dark(true);
@@ -162,13 +163,23 @@ test('the chat page', { skip: missing }, async (t) => {
     await dark(false);
   });
 
+  await t.test('a new chat in the middle of an answer is empty', async () => {
+    await page.evaluate(() => {
+      document.querySelector('#suggestions button').click();
+      document.getElementById('new-chat').click();
+    });
+    await page.locator('.composer:not(.busy)').waitFor();
+    assert.equal(await page.locator('.message').count(), 0);
+    assert.equal(await page.locator('#empty').isVisible(), true);
+  });
+
   await t.test('goes back, and finds the model in the cache', async () => {
     await page.locator('#home').click();
     await page.locator('#kept li').first().waitFor();
     await shot('kept-light');
     const kept = page.locator('#kept li').first();
     await kept.getByRole('button', { name: 'Load' }).click();
-    await page.getByRole('textbox', { name: 'Message' }).waitFor({ timeout: 60000 });
+    await page.getByRole('textbox', { name: 'Message' }).waitFor();
     await page.locator('#home').click();
     await page.locator('#kept li').first().getByRole('button', { name: 'Remove' }).click();
     await page.locator('#kept-row').waitFor({ state: 'hidden' });
