@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define INL static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 8")
 
 enum { COLUMNS = 12 };      /* of a tile; with 8 vectors of weights and the sums under way, what the registers hold */
 enum { CHAINS = 4 };        /* columns whose integers are summed side by side: dpbusd takes 4 or 5 cycles */
