@@ -51,8 +51,8 @@ typedef struct block {
 /* Bits `at` .. at + 3 of each lane, one a byte, worth 16: permutexvar reads no more of a lane than these four. */
 INL __m512i fifths(__m512i bits, int at) {
     const int a = 0x00000010, b = 0x00001000, c = 0x00100000, d = 0x10000000;
-    const __m512i spread =
-        _mm512_setr_epi32(0, a, b, a | b, c, a | c, b | c, a | b | c, d, a | d, b | d, a | b | d, c | d, a | c | d, b | c | d, a | b | c | d);
+    const __m512i spread = _mm512_setr_epi32(0, a, b, a | b, c, a | c, b | c, a | b | c, d, a | d, b | d, a | b | d, c | d, a | c | d,
+                                             b | c | d, a | b | c | d);
     return _mm512_permutexvar_epi32(_mm512_srli_epi32(bits, (unsigned)at), spread);
 }
 
@@ -125,8 +125,8 @@ INL void some(tl_dtype t, __m512 *acc, const block *w, const void *x, size_t x_s
     UNROLL
     for (int g = 0; g < 8; g++)
         UNROLL
-        for (int c = 0; c < CHAINS; c++)
-            sum[c] = _mm512_dpbusd_epi32(sum[c], w->u[g], four(column(x, x_stride, c)->q + 4 * g));
+    for (int c = 0; c < CHAINS; c++)
+        sum[c] = _mm512_dpbusd_epi32(sum[c], w->u[g], four(column(x, x_stride, c)->q + 4 * g));
     UNROLL
     for (int c = 0; c < CHAINS; c++)
         acc[c] = add_block(t, acc[c], sum[c], w, column(x, x_stride, c));

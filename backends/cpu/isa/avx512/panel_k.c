@@ -49,10 +49,11 @@ INL vi minima(tl_dtype t, const vi *mn, int i) {
     return is_wide(t) ? pair(mn[i / 4], i % 4, i % 4) : pair(mn[i / 2], i % 2 * 2, i % 2 * 2 + 1);
 }
 
-/* What the sum of each sub-block starts from. */
+/* What the sum of each sub-block starts from. Where it is read it comes from memory: a load spreads a number over a vector for nothing. */
 INL void starts_of(tl_dtype t, const tl_x256 *x, int32_t *starts) {
     vi sums = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)x->bsum));
     vi_store(starts, vi_sub(vi_set(0), vi_shl(sums, (unsigned)offset_log2(t))));
+    __asm__("" : "+m"(*(int32_t(*)[16])starts));
 }
 
 /* acc + what a super-block adds. */
@@ -69,11 +70,26 @@ INL vf minimum_of(tl_dtype t, const uint8_t *block) {
 
 /* ---- one column, straight from the panel ---- */
 
+/* How many bits up in their bytes the values of run r lie, where they need not be put together. */
+INL int raised_by(tl_dtype t, int r) {
+    return t == TL_Q4_K ? r % 2 * 4 : t == TL_Q2_K ? r % 4 * 2 : 0;
+}
+
+/* Those values, left up there: one instruction instead of two. */
+INL vi raised(tl_dtype t, const uint8_t *p, int r, int j) {
+    if (t == TL_Q4_K)
+        return vi_bytes(group(p, 3 + r / 2 * 8 + j), 0, 15 << raised_by(t, r));
+    if (t == TL_Q2_K)
+        return vi_bytes(group(p, 4 + r / 4 * 8 + j), 0, 3 << raised_by(t, r));
+    return values_of(t, p, r, j);
+}
+
 INL vf one_block(tl_dtype t, vf acc, const uint8_t *block, const tl_x256 *x) {
     const uint8_t *p = block + head_of(t) * TL_PANEL;
     const int n = groups_of(t);
     int32_t starts[16];
-    vi sc[4], mn[4], s = vi_set(0), sums = vi_set(0);
+    vi sc[4], mn[4], sums = vi_set(0);
+    vi s[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)}; /* of values 0, 2, 4, 6 bits up */
     if (offset_log2(t))
         starts_of(t, x, starts);
     UNROLL
@@ -83,22 +99,33 @@ INL vf one_block(tl_dtype t, vf acc, const uint8_t *block, const tl_x256 *x) {
     for (int r = 0; r < 8; r++) {
         for (size_t i = 0; i < block_bytes(t) / 8; i += 64) /* a few lines at a time: a burst would fill the queue of misses */
             _mm_prefetch((const char *)block + AHEAD + (size_t)r * (block_bytes(t) / 8) + i, _MM_HINT_T0);
-        UNROLL
-        for (int j0 = 0; j0 < 8; j0 += n) {
-            const int sub = 8 / n * r + j0 / n;
-            vi sum = offset_log2(t) ? vi_set(starts[sub]) : vi_set(0);
-            UNROLL
-            for (int j = j0; j < j0 + n; j++)
-                sum = _mm512_dpbusd_epi32(sum, values_of(t, p, r, j), all_lanes(x->q + 32 * r + 4 * j));
-            s = vi_add(s, vi_mul(sum, vi_byte(sc[sub / 4], (unsigned)sub % 4)));
+        const int sub = 8 / n * r; /* and sub + 1, unless they are of 32: there two chains are quicker too */
+        vi *to = &s[raised_by(t, r) / 2], sum[2] = {vi_set(0), vi_set(0)};
+        if (offset_log2(t)) {
+            sum[0] = vi_set(starts[sub]);
+            sum[1] = vi_set(starts[sub + 1]);
         }
+        UNROLL
+        for (int i = 0; i < 8; i++) {
+            const int j = i % 2 * 4 + i / 2;
+            sum[i % 2] = _mm512_dpbusd_epi32(sum[i % 2], raised(t, p, r, j), all_lanes(x->q + 32 * r + 4 * j));
+        }
+        if (is_wide(t))
+            *to = vi_add(*to, vi_mul(vi_add(sum[0], sum[1]), vi_byte(sc[sub / 4], (unsigned)sub % 4)));
+        else
+            for (int h = 0; h < 2; h++)
+                *to = vi_add(*to, vi_mul(sum[h], vi_byte(sc[sub / 4], (unsigned)(sub % 4 + h))));
     }
     if (!offset_log2(t)) {
         UNROLL
         for (int i = 0; i < 8; i++)
             sums = _mm512_dpwssd_epi32(sums, minima(t, mn, i), all_lanes(x->bsum + 2 * i));
     }
-    return add_block(t, acc, s, sums, v_from_f16(block), minimum_of(t, block), x->d);
+    UNROLL
+    for (unsigned i = 1; i < 4; i++) /* nothing is lost: what was added is that many times as much */
+        if (t == TL_Q2_K || (t == TL_Q4_K && i == 2))
+            s[0] = vi_add(s[0], _mm512_srai_epi32(s[i], 2 * i));
+    return add_block(t, acc, s[0], sums, v_from_f16(block), minimum_of(t, block), x->d);
 }
 
 INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
@@ -153,8 +180,8 @@ INL void some(tl_dtype t, int C, vi *s, const vi *u, int n, vi scale, const void
     UNROLL
     for (int j = 0; j < n; j++)
         UNROLL
-        for (int c = 0; c < C; c++)
-            sum[c] = _mm512_dpbusd_epi32(sum[c], u[j], all_lanes(column(x, x_stride, c)->q + 4 * (j0 + j)));
+    for (int c = 0; c < C; c++)
+        sum[c] = _mm512_dpbusd_epi32(sum[c], u[j], all_lanes(column(x, x_stride, c)->q + 4 * (j0 + j)));
     UNROLL
     for (int c = 0; c < C; c++)
         s[c] = folds(t) ? sum[c] : vi_add(s[c], vi_mul(sum[c], scale));
@@ -179,8 +206,8 @@ INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *w, con
     }
     for (int sub = 0; sub < 64 / n; sub++)
         UNROLL
-        for (int c = 0; c < C; c += chains)
-            some(t, chains, s + c, w->u + n * sub, n, w->sc[sub], column(x, x_stride, c), x_stride, n * sub, starts + c);
+    for (int c = 0; c < C; c += chains)
+        some(t, chains, s + c, w->u + n * sub, n, w->sc[sub], column(x, x_stride, c), x_stride, n * sub, starts + c);
     UNROLL
     for (int c = 0; c < C; c++) {
         const tl_x256 *v = column(x, x_stride, c);

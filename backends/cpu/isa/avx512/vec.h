@@ -85,7 +85,7 @@ static inline vf v_from_int(vi a) { return _mm512_cvtepi32_ps(a); }
 static inline vi vi_bytes(vi a, unsigned n, int mask) { return vi_and(n ? _mm512_srli_epi16(a, n) : a, _mm512_set1_epi8((char)mask)); }
 static inline vi vi_bytes_up(vi a, unsigned n, int mask) { return vi_and(n ? _mm512_slli_epi16(a, n) : a, _mm512_set1_epi8((char)mask)); }
 /* Byte j with its sign. */
-static inline vi vi_byte(vi a, unsigned j) { return _mm512_srai_epi32(_mm512_slli_epi32(a, 24 - 8 * j), 24); }
+static inline vi vi_byte(vi a, unsigned j) { return _mm512_srai_epi32(j < 3 ? _mm512_slli_epi32(a, 24 - 8 * j) : a, 24); }
 
 /* ---- words of conversions (copy.inl) ---- */
 
