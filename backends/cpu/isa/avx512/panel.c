@@ -123,10 +123,11 @@ INL void some(tl_dtype t, __m512 *acc, const block *w, const void *x, size_t x_s
     for (int c = 0; c < CHAINS; c++)
         sum[c] = start_of(t, column(x, x_stride, c)->bsum);
     UNROLL
-    for (int g = 0; g < 8; g++)
+    for (int g = 0; g < 8; g++) {
         UNROLL
-    for (int c = 0; c < CHAINS; c++)
-        sum[c] = _mm512_dpbusd_epi32(sum[c], w->u[g], four(column(x, x_stride, c)->q + 4 * g));
+        for (int c = 0; c < CHAINS; c++)
+            sum[c] = _mm512_dpbusd_epi32(sum[c], w->u[g], four(column(x, x_stride, c)->q + 4 * g));
+    }
     UNROLL
     for (int c = 0; c < CHAINS; c++)
         acc[c] = add_block(t, acc[c], sum[c], w, column(x, x_stride, c));

@@ -1,5 +1,5 @@
-/* panel_k.c: packed panels of K-quants (backends/cpu/pack.c) times rows of tl_x256 with AVX-512 VNNI. As in panel.c a column or a few are multiplied
- * straight from the panel, and many run in tiles of 12 columns over a strip: one super-block, decoded.
+/* panel_k.c: packed panels of K-quants (backends/cpu/pack.c) times rows of tl_x256 with AVX-512 VNNI. As in panel.c one
+ * column is multiplied straight from the panel, and many run in tiles of 12, or 4, over a strip: one super-block, decoded.
  *
  * Quants are taken unsigned. Those of centred types are put right by what a sub-block's sum starts from, minus the offset times the sum of x.
  * A strip of Q2_K or Q3_K has the scale of a sub-block multiplied into its bytes: 3 * 15 fits, and (q - 4) * sc, which is -124 .. 128, fits when
@@ -13,7 +13,6 @@
 #include "backends/cpu/isa/super_parts.inl"
 
 enum { COLUMNS = 12, CHAINS = 4 }; /* of a tile, and those summed side by side, as in panel.c */
-enum { FEW = 3 };                  /* columns up to which decoding each time is no dearer than a strip */
 enum { AHEAD = 4096 };
 enum { FOLDED = 124 }; /* what bytes of a Q3_K strip are moved by */
 
@@ -22,9 +21,17 @@ INL bool folds(tl_dtype t) {
     return t == TL_Q2_K || t == TL_Q3_K;
 }
 
-/* Groups of a sub-block. */
+/* Sub-blocks, groups of each, and vectors of their scales. */
+INL int subs_of(tl_dtype t) {
+    return is_wide(t) ? 8 : 16;
+}
+
 INL int groups_of(tl_dtype t) {
     return is_wide(t) ? 8 : 4;
+}
+
+INL int quads_of(tl_dtype t) {
+    return is_wide(t) ? 2 : 4;
 }
 
 /* Two 16-bit numbers, or four bytes, to every lane. */
@@ -86,20 +93,19 @@ INL vi raised(tl_dtype t, const uint8_t *p, int r, int j) {
 
 INL vf one_block(tl_dtype t, vf acc, const uint8_t *block, const tl_x256 *x) {
     const uint8_t *p = block + head_of(t) * TL_PANEL;
-    const int n = groups_of(t);
     int32_t starts[16];
     vi sc[4], mn[4], sums = vi_set(0);
     vi s[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)}; /* of values 0, 2, 4, 6 bits up */
     if (offset_log2(t))
         starts_of(t, x, starts);
     UNROLL
-    for (int q = 0; q < 16 / n; q++)
+    for (int q = 0; q < quads_of(t); q++)
         scales_of(t, p, q, &sc[q], &mn[q]);
     UNROLL
     for (int r = 0; r < 8; r++) {
         for (size_t i = 0; i < block_bytes(t) / 8; i += 64) /* a few lines at a time: a burst would fill the queue of misses */
             _mm_prefetch((const char *)block + AHEAD + (size_t)r * (block_bytes(t) / 8) + i, _MM_HINT_T0);
-        const int sub = 8 / n * r; /* and sub + 1, unless they are of 32: there two chains are quicker too */
+        const int sub = is_wide(t) ? r : 2 * r; /* and sub + 1, unless they are of 32: there two chains are quicker too */
         vi *to = &s[raised_by(t, r) / 2], sum[2] = {vi_set(0), vi_set(0)};
         if (offset_log2(t)) {
             sum[0] = vi_set(starts[sub]);
@@ -150,13 +156,13 @@ INL void fill(tl_dtype t, strip *w, const uint8_t *block) {
     w->d = v_from_f16(block);
     w->m = minimum_of(t, block);
     UNROLL
-    for (int q = 0; q < 16 / n; q++)
+    for (int q = 0; q < quads_of(t); q++)
         scales_of(t, p, q, &sc[q], &mn[q]);
     UNROLL
     for (int i = 0; i < 8; i++)
         w->minima[i] = offset_log2(t) ? vi_set(0) : minima(t, mn, i);
     UNROLL
-    for (int sub = 0; sub < 64 / n; sub++) {
+    for (int sub = 0; sub < subs_of(t); sub++) {
         /* Bytes times a scale, two at once in 16 bits: neither product leaves its byte once it is moved. */
         vi scale = pair(sc[sub / 4], sub % 4, sub % 4), move = _mm512_mullo_epi16(scale, _mm512_set1_epi16(-4 * 0x101));
         move = _mm512_add_epi16(move, _mm512_set1_epi16(FOLDED * 0x101));
@@ -171,25 +177,26 @@ INL void fill(tl_dtype t, strip *w, const uint8_t *block) {
     }
 }
 
-/* Adds n groups, from group j0 on, to S of some columns. */
-INL void some(tl_dtype t, int C, vi *s, const vi *u, int n, vi scale, const void *x, size_t x_stride, int j0, int32_t (*starts)[16]) {
+/* Adds a sub-block to S of CHAINS columns. */
+INL void some(tl_dtype t, vi *s, const strip *w, int sub, const void *x, size_t x_stride, int32_t (*starts)[16]) {
+    const int n = groups_of(t), first = sub * n;
     vi sum[CHAINS];
     UNROLL
-    for (int c = 0; c < C; c++)
-        sum[c] = folds(t) ? s[c] : offset_log2(t) ? vi_set(starts[c][j0 / n]) : vi_set(0);
+    for (int c = 0; c < CHAINS; c++)
+        sum[c] = folds(t) ? s[c] : offset_log2(t) ? vi_set(starts[c][sub]) : vi_set(0);
     UNROLL
-    for (int j = 0; j < n; j++)
+    for (int j = 0; j < n; j++) {
         UNROLL
-    for (int c = 0; c < C; c++)
-        sum[c] = _mm512_dpbusd_epi32(sum[c], u[j], all_lanes(column(x, x_stride, c)->q + 4 * (j0 + j)));
+        for (int c = 0; c < CHAINS; c++)
+            sum[c] = _mm512_dpbusd_epi32(sum[c], w->u[first + j], all_lanes(column(x, x_stride, c)->q + 4 * (first + j)));
+    }
     UNROLL
-    for (int c = 0; c < C; c++)
-        s[c] = folds(t) ? sum[c] : vi_add(s[c], vi_mul(sum[c], scale));
+    for (int c = 0; c < CHAINS; c++)
+        s[c] = folds(t) ? sum[c] : vi_add(s[c], vi_mul(sum[c], w->sc[sub]));
 }
 
 /* Adds a super-block to y, the sums of C columns. */
 INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *w, const void *x, size_t x_stride) {
-    const int chains = C < CHAINS ? C : CHAINS, n = groups_of(t);
     int32_t starts[COLUMNS][16];
     vi s[COLUMNS];
     UNROLL
@@ -204,10 +211,11 @@ INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *w, con
             s[c] = vi_set(-FOLDED * sum);
         }
     }
-    for (int sub = 0; sub < 64 / n; sub++)
+    for (int sub = 0; sub < subs_of(t); sub++) {
         UNROLL
-    for (int c = 0; c < C; c += chains)
-        some(t, chains, s + c, w->u + n * sub, n, w->sc[sub], column(x, x_stride, c), x_stride, n * sub, starts + c);
+        for (int c = 0; c < C; c += CHAINS)
+            some(t, s + c, w, sub, column(x, x_stride, c), x_stride, starts + c);
+    }
     UNROLL
     for (int c = 0; c < C; c++) {
         const tl_x256 *v = column(x, x_stride, c);
@@ -221,6 +229,7 @@ INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *w, con
     }
 }
 
+/* n_cols is a multiple of CHAINS. */
 INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
     strip w;
     for (int c = 0; c < n_cols; c++)
@@ -230,19 +239,17 @@ INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, 
         fill(t, &w, p);
         for (; c + COLUMNS <= n_cols; c += COLUMNS)
             tile(t, COLUMNS, y + c * y_stride, y_stride, &w, column(x, x_stride, c) + b, x_stride);
-        for (; c + CHAINS <= n_cols; c += CHAINS)
+        for (; c < n_cols; c += CHAINS)
             tile(t, CHAINS, y + c * y_stride, y_stride, &w, column(x, x_stride, c) + b, x_stride);
-        for (; c < n_cols; c++)
-            tile(t, 1, y + c * y_stride, y_stride, &w, column(x, x_stride, c) + b, x_stride);
     }
 }
 
 INL void panel(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
-    if (n_cols > FEW)
-        many_columns(t, y, y_stride, p, x, x_stride, n_cols, k);
-    else
-        for (int c = 0; c < n_cols; c++)
-            one_column(t, y + c * y_stride, p, column(x, x_stride, c), k);
+    const int many = n_cols / CHAINS * CHAINS;
+    if (many > 0)
+        many_columns(t, y, y_stride, p, x, x_stride, many, k);
+    for (int c = many; c < n_cols; c++)
+        one_column(t, y + c * y_stride, p, column(x, x_stride, c), k);
 }
 
 #define PANEL(name, type)                                                                                                           \
