@@ -56,6 +56,10 @@ EMU_TWO(xor_pd, emu_d, _mm256_xor_pd)
 EMU_TWO(add_epi32, emu_i, _mm256_add_epi32)
 EMU_TWO(sub_epi32, emu_i, _mm256_sub_epi32)
 EMU_TWO(mullo_epi32, emu_i, _mm256_mullo_epi32)
+EMU_TWO(add_epi16, emu_i, _mm256_add_epi16)
+EMU_TWO(mullo_epi16, emu_i, _mm256_mullo_epi16)
+EMU_TWO(sub_epi8, emu_i, _mm256_sub_epi8)
+EMU_TWO(shuffle_epi8, emu_i, _mm256_shuffle_epi8)
 EMU_TWO(max_epi32, emu_i, _mm256_max_epi32)
 EMU_TWO(madd_epi16, emu_i, _mm256_madd_epi16)
 EMU_TWO(and_si512, emu_i, _mm256_and_si256)
@@ -75,6 +79,7 @@ EMU_COUNT(slli_epi64, _mm256_slli_epi64)
 EMU_SET(set1_ps, emu_f, float, _mm256_set1_ps)
 EMU_SET(set1_pd, emu_d, double, _mm256_set1_pd)
 EMU_SET(set1_epi8, emu_i, char, _mm256_set1_epi8)
+EMU_SET(set1_epi16, emu_i, short, _mm256_set1_epi16)
 EMU_SET(set1_epi32, emu_i, int, _mm256_set1_epi32)
 EMU_ONE(cvtepi32_ps, emu_f, emu_i, _mm256_cvtepi32_ps)
 EMU_ONE(castps_si512, emu_i, emu_f, _mm256_castps_si256)
@@ -95,6 +100,11 @@ static inline __m256i emu_dot_half(__m256i acc, __m256i u, __m256i s) {
 
 static inline emu_i emu_dpbusd_epi32(emu_i acc, emu_i u, emu_i s) {
     return (emu_i){{emu_dot_half(acc.h[0], u.h[0], s.h[0]), emu_dot_half(acc.h[1], u.h[1], s.h[1])}};
+}
+
+/* Pairs of 16 bits, both signed. */
+static inline emu_i emu_dpwssd_epi32(emu_i acc, emu_i a, emu_i b) {
+    return emu_add_epi32(acc, emu_madd_epi16(a, b));
 }
 
 /* ---- memory ---- */
@@ -163,6 +173,10 @@ static inline emu_i emu_cvtepu8_epi32(__m128i a) {
     return (emu_i){{_mm256_cvtepu8_epi32(a), _mm256_cvtepu8_epi32(_mm_srli_si128(a, 8))}};
 }
 
+static inline emu_i emu_cvtepi16_epi32(__m256i a) {
+    return (emu_i){{_mm256_cvtepi16_epi32(_mm256_castsi256_si128(a)), _mm256_cvtepi16_epi32(_mm256_extracti128_si256(a, 1))}};
+}
+
 static inline emu_i emu_cvtepu16_epi32(__m256i a) {
     return (emu_i){{_mm256_cvtepu16_epi32(_mm256_castsi256_si128(a)), _mm256_cvtepu16_epi32(_mm256_extracti128_si256(a, 1))}};
 }
@@ -229,6 +243,10 @@ static inline emu_f emu_permutexvar_ps(emu_i index, emu_f a) {
     return emu_loadu_ps(to);
 }
 
+static inline emu_i emu_permutexvar_epi32(emu_i index, emu_i a) {
+    return emu_castps_si512(emu_permutexvar_ps(index, emu_castsi512_ps(a)));
+}
+
 /* Quarters how & 3 and how >> 2 & 3 of a, then two of b. */
 static inline emu_f emu_shuffle_f32x4(emu_f a, emu_f b, int how) {
     emu_f to;
@@ -273,6 +291,7 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #undef _mm512_loadu_si512
 #undef _mm512_storeu_si512
 #undef _mm512_setr_epi32
+#undef _mm512_set4_epi32
 
 #define _mm512_cmp_ps_mask(a, b, how) emu_mask16(_mm256_cmp_ps((a).h[0], (b).h[0], how), _mm256_cmp_ps((a).h[1], (b).h[1], how))
 #define _mm512_cmp_pd_mask(a, b, how) emu_mask8(_mm256_cmp_pd((a).h[0], (b).h[0], how), _mm256_cmp_pd((a).h[1], (b).h[1], how))
@@ -282,8 +301,11 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #define _mm512_castps512_ps256(a) ((a).h[0])
 #define _mm512_extractf32x8_ps(a, i) ((a).h[i])
 #define _mm512_setr_epi32(...) emu_loadu_si512((const int[16]){__VA_ARGS__})
+#define _mm512_set4_epi32(d, c, b, a) _mm512_setr_epi32(a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d)
+#define _mm512_setzero_si512() emu_set1_epi32(0)
 #define _mm512_setzero_ps() emu_set1_ps(0)
 #define _mm512_setzero_pd() emu_set1_pd(0)
+#define _mm512_add_epi16 emu_add_epi16
 #define _mm512_add_epi32 emu_add_epi32
 #define _mm512_add_pd emu_add_pd
 #define _mm512_add_ps emu_add_ps
@@ -295,6 +317,7 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #define _mm512_castsi512_pd emu_castsi512_pd
 #define _mm512_castsi512_ps emu_castsi512_ps
 #define _mm512_cmplt_epi32_mask emu_cmplt_epi32_mask
+#define _mm512_cvtepi16_epi32 emu_cvtepi16_epi32
 #define _mm512_cvtepi32_epi16 emu_cvtepi32_epi16
 #define _mm512_cvtepi32_epi8 emu_cvtepi32_epi8
 #define _mm512_cvtepi32_ps emu_cvtepi32_ps
@@ -305,6 +328,7 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #define _mm512_cvtps_pd emu_cvtps_pd
 #define _mm512_div_ps emu_div_ps
 #define _mm512_dpbusd_epi32 emu_dpbusd_epi32
+#define _mm512_dpwssd_epi32 emu_dpwssd_epi32
 #define _mm512_fmadd_ps emu_fmadd_ps
 #define _mm512_inserti32x4 emu_inserti32x4
 #define _mm512_loadu_ps emu_loadu_ps
@@ -317,16 +341,20 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #define _mm512_movepi64_mask emu_movepi64_mask
 #define _mm512_mul_pd emu_mul_pd
 #define _mm512_mul_ps emu_mul_ps
+#define _mm512_mullo_epi16 emu_mullo_epi16
 #define _mm512_mullo_epi32 emu_mullo_epi32
 #define _mm512_or_si512 emu_or_si512
 #define _mm512_permutex2var_ps emu_permutex2var_ps
+#define _mm512_permutexvar_epi32 emu_permutexvar_epi32
 #define _mm512_permutexvar_ps emu_permutexvar_ps
 #define _mm512_reduce_add_epi32 emu_reduce_add_epi32
 #define _mm512_reduce_max_epi32 emu_reduce_max_epi32
+#define _mm512_set1_epi16 emu_set1_epi16
 #define _mm512_set1_epi32 emu_set1_epi32
 #define _mm512_set1_epi8 emu_set1_epi8
 #define _mm512_set1_pd emu_set1_pd
 #define _mm512_set1_ps emu_set1_ps
+#define _mm512_shuffle_epi8 emu_shuffle_epi8
 #define _mm512_shuffle_f32x4 emu_shuffle_f32x4
 #define _mm512_slli_epi16 emu_slli_epi16
 #define _mm512_slli_epi32 emu_slli_epi32
@@ -339,6 +367,7 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #define _mm512_storeu_ps emu_storeu_ps
 #define _mm512_storeu_si512 emu_storeu_si512
 #define _mm512_sub_epi32 emu_sub_epi32
+#define _mm512_sub_epi8 emu_sub_epi8
 #define _mm512_sub_pd emu_sub_pd
 #define _mm512_sub_ps emu_sub_ps
 #define _mm512_unpackhi_epi32 emu_unpackhi_epi32

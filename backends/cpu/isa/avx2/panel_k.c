@@ -8,10 +8,11 @@
 #include "backends/cpu/isa/avx2/avx2.h"
 
 #ifdef TL_HAVE_LEVEL
-#include <immintrin.h>
 #include <string.h>
 
-#define INL static inline __attribute__((always_inline))
+#include "backends/cpu/isa/avx2/vec.h"
+#include "backends/cpu/isa/super_parts.inl"
+
 /* Pins a running sum to its register: left alone, gcc computes all products first and spills them. */
 #define KEEP(v) __asm__("" : "+x"(v))
 
@@ -21,70 +22,15 @@ enum { COLUMNS = 3 }; /* of a tile, as in panel.c */
 enum { FEW = 3 };     /* columns up to which decoding each time is no dearer than a strip */
 enum { AHEAD = 4096 };
 
-/* ---- facts of a type; t is a constant wherever these are inlined ---- */
-
-INL size_t head_of(tl_dtype t) {
-    return t == TL_Q3_K || t == TL_Q6_K ? 2 : 4;
-}
-
-INL size_t block_bytes(tl_dtype t) {
-    return (size_t)TL_PANEL * (t == TL_Q2_K ? 84 : t == TL_Q3_K ? 110 : t == TL_Q4_K ? 144 : t == TL_Q5_K ? 176 : 210);
-}
-
-/* Sub-blocks of 32 in place of 16. */
-INL bool is_wide(tl_dtype t) {
-    return t == TL_Q4_K || t == TL_Q5_K;
-}
-
-/* log2 of how far values stand from zero; 0: they have minima instead. */
-INL int offset_log2(tl_dtype t) {
-    return t == TL_Q6_K ? 5 : t == TL_Q3_K ? 2 : 0;
-}
-
 /* Groups whose products are added in 16 bits: 2 * most * 127 each, and no further than a sub-block. */
 INL int fit_of(tl_dtype t) {
     return t == TL_Q6_K ? 2 : t == TL_Q4_K ? 8 : 4;
 }
 
-/* ---- decoding; p is the first group of a half ---- */
-
 INL __m256i four(const void *q) {
     int32_t v;
     memcpy(&v, q, 4);
     return _mm256_set1_epi32(v);
-}
-
-INL __m256i group(const uint8_t *p, int g) {
-    return _mm256_loadu_si256((const void *)(p + g * (4 * TL_PANEL)));
-}
-
-/* The bytes shifted right by n and masked, n and mask so that nothing of a neighbour stays. */
-INL __m256i bytes(__m256i a, int n, int mask) {
-    return _mm256_and_si256(n ? _mm256_srli_epi16(a, n) : a, _mm256_set1_epi8((char)mask));
-}
-
-/* The same to the left. */
-INL __m256i bytes_up(__m256i a, int n, int mask) {
-    return _mm256_and_si256(n ? _mm256_slli_epi16(a, n) : a, _mm256_set1_epi8((char)mask));
-}
-
-/* Scales (and minima) of sub-blocks 4 quad .. 4 quad + 3, one a byte, of each row. Q4_K and Q5_K have two quads for 32s, the others four for 16s. */
-INL void scales_of(tl_dtype t, const uint8_t *p, int quad, __m256i *sc, __m256i *mn) {
-    *mn = _mm256_setzero_si256();
-    if (is_wide(t)) {
-        __m256i a = group(p, 0), b = group(p, 1), c = group(p, 2);
-        *sc = quad ? _mm256_or_si256(bytes(c, 0, 15), bytes(a, 2, 48)) : bytes(a, 0, 63);
-        *mn = quad ? _mm256_or_si256(bytes(c, 4, 15), bytes(b, 2, 48)) : bytes(b, 0, 63);
-    } else if (t == TL_Q2_K) {
-        *sc = bytes(group(p, quad), 0, 15);
-        *mn = bytes(group(p, quad), 4, 15);
-    } else if (t == TL_Q3_K) {
-        __m256i low = bytes(group(p, 24 + quad % 2), quad / 2 * 4, 15), all = group(p, 26);
-        __m256i high = quad < 2 ? bytes_up(all, 4 - 2 * quad, 48) : bytes(all, 2 * quad - 4, 48);
-        *sc = _mm256_sub_epi8(_mm256_or_si256(low, high), _mm256_set1_epi8(32));
-    } else {
-        *sc = group(p, 48 + quad);
-    }
 }
 
 /* The bytes at i and j of each lane, with their sign, as a pair of 16 bits. */
@@ -93,28 +39,6 @@ INL __m256i pair(__m256i v, int i, int j) {
     const __m256i from =
         _mm256_setr_epi32(first, first + step, first + 2 * step, first + 3 * step, first, first + step, first + 2 * step, first + 3 * step);
     return _mm256_srai_epi16(_mm256_shuffle_epi8(v, from), 8);
-}
-
-/* Group j of run r, 32 elements, unsigned. */
-INL __m256i values_of(tl_dtype t, const uint8_t *p, int r, int j) {
-    const int half = r / 4, quarter = r % 4;
-    if (t == TL_Q4_K)
-        return bytes(group(p, 3 + r / 2 * 8 + j), r % 2 * 4, 15);
-    if (t == TL_Q5_K) {
-        __m256i fifth = group(p, 3 + j);
-        fifth = r < 4 ? bytes_up(fifth, 4 - r, 16) : bytes(fifth, r - 4, 16);
-        return _mm256_or_si256(bytes(group(p, 11 + r / 2 * 8 + j), r % 2 * 4, 15), fifth);
-    }
-    if (t == TL_Q6_K) {
-        __m256i high = group(p, 32 + half * 8 + j);
-        high = quarter < 3 ? bytes_up(high, 4 - 2 * quarter, 48) : bytes(high, 2, 48);
-        return _mm256_or_si256(bytes(group(p, half * 16 + quarter % 2 * 8 + j), quarter / 2 * 4, 15), high);
-    }
-    if (t == TL_Q2_K)
-        return bytes(group(p, 4 + half * 8 + j), 2 * quarter, 3);
-    __m256i third = group(p, j);
-    third = r < 2 ? bytes_up(third, 2 - r, 4) : bytes(third, r - 2, 4);
-    return _mm256_or_si256(bytes(group(p, 8 + half * 8 + j), 2 * quarter, 3), third);
 }
 
 /* ---- sums of x ---- */

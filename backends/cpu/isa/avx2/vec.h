@@ -94,6 +94,10 @@ static inline void v_join(float *p, vf even, vf odd) {
 static inline vi vi_load(const void *p) { return _mm256_loadu_si256(p); }
 static inline vf v_from_int(vi a) { return _mm256_cvtepi32_ps(a); }
 static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, _mm256_madd_epi16(a, b)); }
+static inline vi vi_sub_bytes(vi a, vi b) { return _mm256_sub_epi8(a, b); }
+/* The bytes shifted right, or left, by n and masked, n and mask so that nothing of a neighbour stays. */
+static inline vi vi_bytes(vi a, int n, int mask) { return vi_and(n ? _mm256_srli_epi16(a, n) : a, _mm256_set1_epi8((char)mask)); }
+static inline vi vi_bytes_up(vi a, int n, int mask) { return vi_and(n ? _mm256_slli_epi16(a, n) : a, _mm256_set1_epi8((char)mask)); }
 
 /* ---- words of conversions (copy.inl) ---- */
 

@@ -1,7 +1,10 @@
-/* panel.c: packed panels (backends/cpu/pack.c) times quantised rows with AVX-512 VNNI. A vector holds 4 values of all 16 rows. dpbusd wants
- * its first operand unsigned: nibbles are; bytes are moved by +128, and the accumulator starts at -128 * bsum (Q4_0: at -8 * bsum, Q5_0:
- * at -16 * bsum), all exact. The float step follows quant.h operation by operation; m * bsum has 11 + 12 bits, is exact, and may be
- * fused. */
+/* panel.c: packed panels (backends/cpu/pack.c) of blocks of 32 times quantised rows with AVX-512 VNNI. A vector holds 4 values of all 16
+ * rows, and a block of 32 is 8 vectors: they stay in registers while columns pass by. One column, or a few, are multiplied straight from
+ * the panel, at the speed of memory. For more, blocks are decoded once to a *strip* of bytes that stays in the first cache, and tiles of
+ * 12 columns, whose sums stay in registers too, run over it.
+ *
+ * dpbusd wants its first operand unsigned: nibbles are, bytes are moved by +128. Sums start at minus that offset times the sum of x. All of it
+ * is exact. The float step follows quant.h operation by operation; m * bsum has 11 + 12 bits, is exact, and may be fused. */
 #include "backends/cpu/isa/avx512/avx512.h"
 
 #ifdef TL_HAVE_LEVEL
@@ -9,7 +12,77 @@
 #include <string.h>
 
 #define INL static inline __attribute__((always_inline))
-enum { MOST_COLUMNS = 8 };
+
+enum { COLUMNS = 12 };      /* of a tile; with 8 vectors of weights and the sums under way, what the registers hold */
+enum { CHAINS = 4 };        /* columns whose integers are summed side by side: dpbusd takes 4 or 5 cycles */
+enum { STRIP_BLOCKS = 16 }; /* blocks decoded at once: 8 KiB of weights */
+enum { FEW = 3 };           /* columns up to which decoding each time is no dearer than a strip */
+enum { AHEAD = 2048 };      /* bytes of prefetch: memory needs about 80 ns, which is this much at its speed */
+
+/* ---- facts of a type; type is a constant wherever these are inlined ---- */
+
+INL bool has_min(tl_dtype t) {
+    return t == TL_Q4_1 || t == TL_Q5_1;
+}
+
+INL bool has_fifth(tl_dtype t) {
+    return t == TL_Q5_0 || t == TL_Q5_1;
+}
+
+INL int offset_of(tl_dtype t) {
+    return t == TL_Q4_0 ? 8 : t == TL_Q5_0 ? 16 : t == TL_Q8_0 ? 128 : 0;
+}
+
+INL size_t head_bytes(tl_dtype t) {
+    return has_min(t) ? 64 : 32;
+}
+
+INL size_t block_bytes(tl_dtype t) {
+    return head_bytes(t) + (t == TL_Q8_0 ? 512 : has_fifth(t) ? 320 : 256);
+}
+
+/* ---- a block ---- */
+
+typedef struct block {
+    __m512i u[8];
+    __m512 d, m;
+} block;
+
+/* Bits `at` .. at + 3 of each lane, one a byte, worth 16: permutexvar reads no more of a lane than these four. */
+INL __m512i fifths(__m512i bits, int at) {
+    const int a = 0x00000010, b = 0x00001000, c = 0x00100000, d = 0x10000000;
+    const __m512i spread = _mm512_setr_epi32(0, a, b, a | b, c, a | c, b | c, a | b | c, d, a | d, b | d, a | b | d, c | d, a | c | d,
+                                             b | c | d, a | b | c | d);
+    return _mm512_permutexvar_epi32(_mm512_srli_epi32(bits, (unsigned)at), spread);
+}
+
+INL void decode(tl_dtype t, const uint8_t *p, block *w) {
+    const __m512i low = _mm512_set1_epi8(15);
+    const uint8_t *quants = p + head_bytes(t);
+    w->d = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
+    w->m = has_min(t) ? _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(p + 32))) : _mm512_setzero_ps();
+    if (t == TL_Q8_0) {
+        UNROLL
+        for (int g = 0; g < 8; g++)
+            w->u[g] = _mm512_xor_si512(_mm512_loadu_si512(quants + g * 64), _mm512_set1_epi8((char)-128));
+        return;
+    }
+    UNROLL
+    for (int g = 0; g < 4; g++) {
+        __m512i nibbles = _mm512_loadu_si512(quants + (has_fifth(t) ? 64 : 0) + g * 64);
+        w->u[g] = _mm512_and_si512(nibbles, low);
+        w->u[g + 4] = _mm512_and_si512(_mm512_srli_epi16(nibbles, 4), low);
+        if (has_fifth(t)) { /* group 0 of the block holds those of its 32 elements */
+            __m512i fifth = _mm512_loadu_si512(quants);
+            w->u[g] = _mm512_or_si512(w->u[g], fifths(fifth, 4 * g));
+            w->u[g + 4] = _mm512_or_si512(w->u[g + 4], fifths(fifth, 16 + 4 * g));
+        }
+    }
+}
+
+INL const tl_x32 *column(const void *x, size_t x_stride, int c) {
+    return (const void *)((const char *)x + (size_t)c * x_stride);
+}
 
 INL __m512i four(const int8_t *q) {
     int32_t v;
@@ -17,91 +90,117 @@ INL __m512i four(const int8_t *q) {
     return _mm512_set1_epi32(v);
 }
 
-INL void ints4(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m512i *sum) {
-    const __m512i low = _mm512_set1_epi8(15);
-    for (int g = 0; g < 4; g++) {
-        __m512i w = _mm512_loadu_si512(quants + g * 64), l = _mm512_and_si512(w, low), h = _mm512_and_si512(_mm512_srli_epi16(w, 4), low);
-        for (int c = 0; c < C; c++) {
-            sum[c] = _mm512_dpbusd_epi32(sum[c], l, four(x[c][b].q + 4 * g));
-            sum[c] = _mm512_dpbusd_epi32(sum[c], h, four(x[c][b].q + 16 + 4 * g));
-        }
+/* What sums start from; bsum fits 16 bits. */
+INL __m512i start_of(tl_dtype t, int32_t bsum) {
+    return offset_of(t) ? _mm512_madd_epi16(_mm512_set1_epi32(bsum), _mm512_set1_epi32(-offset_of(t) & 0xFFFF)) : _mm512_setzero_si512();
+}
+
+/* acc + what a block adds. */
+INL __m512 add_block(tl_dtype t, __m512 acc, __m512i isum, const block *w, const tl_x32 *x) {
+    __m512 sum = _mm512_cvtepi32_ps(isum), dx = _mm512_set1_ps(x->d), term;
+    if (has_min(t))
+        term = _mm512_mul_ps(_mm512_fmadd_ps(w->m, _mm512_cvtepi32_ps(_mm512_set1_epi32(x->bsum)), _mm512_mul_ps(sum, w->d)), dx);
+    else
+        term = _mm512_mul_ps(sum, _mm512_mul_ps(w->d, dx));
+    return _mm512_add_ps(acc, term);
+}
+
+/* Adds a block to the sum of one column. */
+INL __m512 one(tl_dtype t, __m512 acc, const block *w, const tl_x32 *x) {
+    __m512i even = start_of(t, x->bsum), odd = _mm512_setzero_si512();
+    UNROLL
+    for (int g = 0; g < 8; g += 2) {
+        even = _mm512_dpbusd_epi32(even, w->u[g], four(x->q + 4 * g));
+        odd = _mm512_dpbusd_epi32(odd, w->u[g + 1], four(x->q + 4 * g + 4));
     }
+    return add_block(t, acc, _mm512_add_epi32(even, odd), w, x);
 }
 
-/* Four bits, one a byte, to bit 4 of that byte: x * 0x204081 puts bit i of a nibble at bit 8 i. */
-INL __m512i fifth_bits(__m512i bits, unsigned at) {
-    __m512i nibble = _mm512_and_si512(_mm512_srli_epi32(bits, at), _mm512_set1_epi32(15));
-    __m512i spread = _mm512_and_si512(_mm512_mullo_epi32(nibble, _mm512_set1_epi32(0x204081)), _mm512_set1_epi32(0x01010101));
-    return _mm512_slli_epi32(spread, 4);
-}
-
-/* Group 0 holds the fifth bits of all 32 elements. */
-INL void ints5(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m512i *sum) {
-    const __m512i low = _mm512_set1_epi8(15), fifth = _mm512_loadu_si512(quants);
-    for (int g = 0; g < 4; g++) {
-        __m512i w = _mm512_loadu_si512(quants + 64 + g * 64);
-        __m512i l = _mm512_or_si512(_mm512_and_si512(w, low), fifth_bits(fifth, 4 * (unsigned)g));
-        __m512i h = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(w, 4), low), fifth_bits(fifth, 16 + 4 * (unsigned)g));
-        for (int c = 0; c < C; c++) {
-            sum[c] = _mm512_dpbusd_epi32(sum[c], l, four(x[c][b].q + 4 * g));
-            sum[c] = _mm512_dpbusd_epi32(sum[c], h, four(x[c][b].q + 16 + 4 * g));
-        }
-    }
-}
-
-INL void ints8(const uint8_t *quants, const tl_x32 *const *x, int64_t b, int C, __m512i *sum) {
-    const __m512i flip = _mm512_set1_epi8((char)-128);
+/* The same for CHAINS columns. */
+INL void some(tl_dtype t, __m512 *acc, const block *w, const void *x, size_t x_stride) {
+    __m512i sum[CHAINS];
+    UNROLL
+    for (int c = 0; c < CHAINS; c++)
+        sum[c] = start_of(t, column(x, x_stride, c)->bsum);
+    UNROLL
     for (int g = 0; g < 8; g++) {
-        __m512i w = _mm512_xor_si512(_mm512_loadu_si512(quants + g * 64), flip);
-        for (int c = 0; c < C; c++)
-            sum[c] = _mm512_dpbusd_epi32(sum[c], w, four(x[c][b].q + 4 * g));
+        UNROLL
+        for (int c = 0; c < CHAINS; c++)
+            sum[c] = _mm512_dpbusd_epi32(sum[c], w->u[g], four(column(x, x_stride, c)->q + 4 * g));
     }
+    UNROLL
+    for (int c = 0; c < CHAINS; c++)
+        acc[c] = add_block(t, acc[c], sum[c], w, column(x, x_stride, c));
 }
 
-/* C columns of a panel; type is a constant wherever this is inlined. */
-INL void columns(tl_dtype type, int C, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int64_t k) {
-    const bool min = type == TL_Q4_1 || type == TL_Q5_1, five = type == TL_Q5_0 || type == TL_Q5_1;
-    const size_t head = min ? 64 : 32, bytes = head + (type == TL_Q8_0 ? 512 : five ? 320 : 256);
-    const int offset = type == TL_Q4_0 ? -8 : type == TL_Q5_0 ? -16 : type == TL_Q8_0 ? -128 : 0;
-    const tl_x32 *v[MOST_COLUMNS];
-    __m512 acc[MOST_COLUMNS];
-    for (int c = 0; c < C; c++) {
-        v[c] = (const void *)((const char *)x + (size_t)c * x_stride);
-        acc[c] = _mm512_setzero_ps();
+/* ---- one column, straight from the panel ---- */
+
+INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x32 *x, int64_t k) {
+    __m512 acc = _mm512_setzero_ps();
+    for (int64_t b = 0; b < k / 32; b++, p += block_bytes(t)) {
+        for (size_t i = 0; i < block_bytes(t); i += 64)
+            _mm_prefetch((const char *)p + AHEAD + i, _MM_HINT_T0);
+        block w;
+        decode(t, p, &w);
+        acc = one(t, acc, &w, &x[b]);
     }
-    for (int64_t b = 0; b < k / 32; b++, p += bytes) {
-        __m512i sum[MOST_COLUMNS];
-        for (int c = 0; c < C; c++)
-            sum[c] = _mm512_set1_epi32(offset * v[c][b].bsum);
-        if (type == TL_Q8_0)
-            ints8(p + head, v, b, C, sum);
-        else if (five)
-            ints5(p + head, v, b, C, sum);
-        else
-            ints4(p + head, v, b, C, sum);
-        __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
-        for (int c = 0; c < C; c++) {
-            __m512 dx = _mm512_set1_ps(v[c][b].d), isum = _mm512_cvtepi32_ps(sum[c]), term;
-            if (min) {
-                __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(p + 32)));
-                term = _mm512_mul_ps(_mm512_fmadd_ps(m, _mm512_set1_ps((float)v[c][b].bsum), _mm512_mul_ps(isum, d)), dx);
-            } else {
-                term = _mm512_mul_ps(isum, _mm512_mul_ps(d, dx));
-            }
-            acc[c] = _mm512_add_ps(acc[c], term);
-        }
+    _mm512_storeu_ps(y, acc);
+}
+
+/* ---- many columns ---- */
+
+/* Adds the blocks of a strip to y, the sums of COLUMNS columns; or of fewer, whose sums pass through memory. */
+INL void tile(tl_dtype t, float *y, int64_t y_stride, const block *strip, int blocks, const tl_x32 *x, size_t x_stride) {
+    __m512 acc[COLUMNS];
+    UNROLL
+    for (int c = 0; c < COLUMNS; c++)
+        acc[c] = _mm512_loadu_ps(y + c * y_stride);
+    for (int b = 0; b < blocks; b++) {
+        const block w = strip[b];
+        UNROLL
+        for (int c = 0; c < COLUMNS; c += CHAINS)
+            some(t, acc + c, &w, column(x + b, x_stride, c), x_stride);
     }
-    for (int c = 0; c < C; c++)
+    UNROLL
+    for (int c = 0; c < COLUMNS; c++)
         _mm512_storeu_ps(y + c * y_stride, acc[c]);
 }
 
-#define PANEL(name, type)                                                                                                               \
-    void tl_avx512_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) { \
-        int c = 0;                                                                                                                      \
-        for (; c + MOST_COLUMNS <= n_cols; c += MOST_COLUMNS)                                                                           \
-            columns(type, MOST_COLUMNS, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);        \
-        for (; c < n_cols; c++)                                                                                                         \
-            columns(type, 1, y + c * y_stride, y_stride, panel, (const char *)x + (size_t)c * x_stride, x_stride, k);                   \
+INL void rest(tl_dtype t, float *y, int64_t y_stride, const block *strip, int blocks, const tl_x32 *x, size_t x_stride, int n_cols) {
+    for (int b = 0; b < blocks; b++) {
+        const block w = strip[b];
+        for (int c = 0; c < n_cols; c++)
+            _mm512_storeu_ps(y + c * y_stride, one(t, _mm512_loadu_ps(y + c * y_stride), &w, column(x + b, x_stride, c)));
+    }
+}
+
+INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    block strip[STRIP_BLOCKS];
+    for (int c = 0; c < n_cols; c++)
+        _mm512_storeu_ps(y + c * y_stride, _mm512_setzero_ps());
+    for (int64_t b = 0; b < k / 32; b += STRIP_BLOCKS) {
+        const int n = k / 32 - b < STRIP_BLOCKS ? (int)(k / 32 - b) : STRIP_BLOCKS;
+        for (int i = 0; i < n; i++, p += block_bytes(t))
+            decode(t, p, &strip[i]);
+        int c = 0;
+        for (; c + COLUMNS <= n_cols; c += COLUMNS)
+            tile(t, y + c * y_stride, y_stride, strip, n, column(x, x_stride, c) + b, x_stride);
+        if (c < n_cols)
+            rest(t, y + c * y_stride, y_stride, strip, n, column(x, x_stride, c) + b, x_stride, n_cols - c);
+    }
+}
+
+INL void panel(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    if (n_cols > FEW)
+        many_columns(t, y, y_stride, p, x, x_stride, n_cols, k);
+    else
+        for (int c = 0; c < n_cols; c++)
+            one_column(t, y + c * y_stride, p, column(x, x_stride, c), k);
+}
+
+#define PANEL(name, type)                                                                                                           \
+    void tl_avx512_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        panel(type, y, y_stride, p, x, x_stride, n_cols, k);                                                                        \
     }
 
 PANEL(q4_0, TL_Q4_0)

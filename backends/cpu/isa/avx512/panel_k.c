@@ -1,25 +1,265 @@
-/* panel_k.c: packed panels of K-quants with AVX-512 VNNI: isa/super.inl over the words of vec.h. */
+/* panel_k.c: packed panels of K-quants (backends/cpu/pack.c) times rows of tl_x256 with AVX-512 VNNI. As in panel.c one
+ * column is multiplied straight from the panel, and many run in tiles of 12, or 4, over a strip: one super-block, decoded.
+ *
+ * Quants are taken unsigned. Those of centred types are put right by what a sub-block's sum starts from, minus the offset times the sum of x.
+ * A strip of Q2_K or Q3_K has the scale of a sub-block multiplied into its bytes: 3 * 15 fits, and (q - 4) * sc, which is -124 .. 128, fits when
+ * moved by 124. S is then nothing but a sum. All of it is exact (|S| < 2^29); the float step is that of quant.h. */
 #include "backends/cpu/isa/avx512/avx512.h"
 
 #ifdef TL_HAVE_LEVEL
 #include <string.h>
 
 #include "backends/cpu/isa/avx512/vec.h"
+#include "backends/cpu/isa/super_parts.inl"
 
-enum { COLUMNS_K = 8 };
+enum { COLUMNS = 12, CHAINS = 4 }; /* of a tile, and those summed side by side, as in panel.c */
+enum { AHEAD = 4096 };
+enum { FOLDED = 124 }; /* what bytes of a Q3_K strip are moved by */
 
-/* Dots of n vectors of unsigned bytes with 4 n values of x; sums of any length fit. */
-static inline __attribute__((always_inline)) vi dots(const vi *u, int n, const int8_t *x, int fit) {
-    (void)fit;
-    vi sum = vi_set(0);
-    for (int i = 0; i < n; i++) {
-        int32_t four;
-        memcpy(&four, x + 4 * i, 4);
-        sum = _mm512_dpbusd_epi32(sum, u[i], vi_set(four));
-    }
-    return sum;
+/* Is a strip's scale in its bytes? */
+INL bool folds(tl_dtype t) {
+    return t == TL_Q2_K || t == TL_Q3_K;
 }
 
-#define TL_ISA(name) tl_avx512_##name
-#include "backends/cpu/isa/super.inl"
+/* Sub-blocks, groups of each, and vectors of their scales. */
+INL int subs_of(tl_dtype t) {
+    return is_wide(t) ? 8 : 16;
+}
+
+INL int groups_of(tl_dtype t) {
+    return is_wide(t) ? 8 : 4;
+}
+
+INL int quads_of(tl_dtype t) {
+    return is_wide(t) ? 2 : 4;
+}
+
+/* Two 16-bit numbers, or four bytes, to every lane. */
+INL vi all_lanes(const void *p) {
+    int32_t v;
+    memcpy(&v, p, 4);
+    return vi_set(v);
+}
+
+INL const tl_x256 *column(const void *x, size_t x_stride, int c) {
+    return (const void *)((const char *)x + (size_t)c * x_stride);
+}
+
+/* The bytes at i and j of each lane, with their sign, as a pair of 16 bits. */
+INL vi pair(vi v, int i, int j) {
+    const int from = i << 8 | j << 24 | 0x00800080, step = 0x04000400;
+    return _mm512_srai_epi16(_mm512_shuffle_epi8(v, _mm512_set4_epi32(from + 3 * step, from + 2 * step, from + step, from)), 8);
+}
+
+/* The minima that meet word i of the sums of x, which has two of 16 elements. */
+INL vi minima(tl_dtype t, const vi *mn, int i) {
+    return is_wide(t) ? pair(mn[i / 4], i % 4, i % 4) : pair(mn[i / 2], i % 2 * 2, i % 2 * 2 + 1);
+}
+
+/* What the sum of each sub-block starts from. Where it is read it comes from memory: a load spreads a number over a vector for nothing. */
+INL void starts_of(tl_dtype t, const tl_x256 *x, int32_t *starts) {
+    vi sums = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)x->bsum));
+    vi_store(starts, vi_sub(vi_set(0), vi_shl(sums, (unsigned)offset_log2(t))));
+    __asm__("" : "+m"(*(int32_t(*)[16])starts));
+}
+
+/* acc + what a super-block adds. */
+INL vf add_block(tl_dtype t, vf acc, vi s, vi sums, vf d, vf m, float dx) {
+    vf v = v_from_int(s);
+    if (offset_log2(t))
+        return v_add(acc, v_mul(v, v_mul(d, v_set(dx))));
+    return v_add(acc, v_mul(v_sub(v_mul(v, d), v_mul(v_from_int(sums), m)), v_set(dx)));
+}
+
+INL vf minimum_of(tl_dtype t, const uint8_t *block) {
+    return offset_log2(t) ? v_set(0.0f) : v_from_f16(block + 2 * TL_PANEL);
+}
+
+/* ---- one column, straight from the panel ---- */
+
+/* How many bits up in their bytes the values of run r lie, where they need not be put together. */
+INL int raised_by(tl_dtype t, int r) {
+    return t == TL_Q4_K ? r % 2 * 4 : t == TL_Q2_K ? r % 4 * 2 : 0;
+}
+
+/* Those values, left up there: one instruction instead of two. */
+INL vi raised(tl_dtype t, const uint8_t *p, int r, int j) {
+    if (t == TL_Q4_K)
+        return vi_bytes(group(p, 3 + r / 2 * 8 + j), 0, 15 << raised_by(t, r));
+    if (t == TL_Q2_K)
+        return vi_bytes(group(p, 4 + r / 4 * 8 + j), 0, 3 << raised_by(t, r));
+    return values_of(t, p, r, j);
+}
+
+INL vf one_block(tl_dtype t, vf acc, const uint8_t *block, const tl_x256 *x) {
+    const uint8_t *p = block + head_of(t) * TL_PANEL;
+    int32_t starts[16];
+    vi sc[4], mn[4], sums = vi_set(0);
+    vi s[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)}; /* of values 0, 2, 4, 6 bits up */
+    if (offset_log2(t))
+        starts_of(t, x, starts);
+    UNROLL
+    for (int q = 0; q < quads_of(t); q++)
+        scales_of(t, p, q, &sc[q], &mn[q]);
+    UNROLL
+    for (int r = 0; r < 8; r++) {
+        for (size_t i = 0; i < block_bytes(t) / 8; i += 64) /* a few lines at a time: a burst would fill the queue of misses */
+            _mm_prefetch((const char *)block + AHEAD + (size_t)r * (block_bytes(t) / 8) + i, _MM_HINT_T0);
+        const int sub = is_wide(t) ? r : 2 * r; /* and sub + 1, unless they are of 32: there two chains are quicker too */
+        vi *to = &s[raised_by(t, r) / 2], sum[2] = {vi_set(0), vi_set(0)};
+        if (offset_log2(t)) {
+            sum[0] = vi_set(starts[sub]);
+            sum[1] = vi_set(starts[sub + 1]);
+        }
+        UNROLL
+        for (int i = 0; i < 8; i++) {
+            const int j = i % 2 * 4 + i / 2;
+            sum[i % 2] = _mm512_dpbusd_epi32(sum[i % 2], raised(t, p, r, j), all_lanes(x->q + 32 * r + 4 * j));
+        }
+        if (is_wide(t))
+            *to = vi_add(*to, vi_mul(vi_add(sum[0], sum[1]), vi_byte(sc[sub / 4], (unsigned)sub % 4)));
+        else
+            for (int h = 0; h < 2; h++)
+                *to = vi_add(*to, vi_mul(sum[h], vi_byte(sc[sub / 4], (unsigned)(sub % 4 + h))));
+    }
+    if (!offset_log2(t)) {
+        UNROLL
+        for (int i = 0; i < 8; i++)
+            sums = _mm512_dpwssd_epi32(sums, minima(t, mn, i), all_lanes(x->bsum + 2 * i));
+    }
+    UNROLL
+    for (unsigned i = 1; i < 4; i++) /* nothing is lost: what was added is that many times as much */
+        if (t == TL_Q2_K || (t == TL_Q4_K && i == 2))
+            s[0] = vi_add(s[0], _mm512_srai_epi32(s[i], 2 * i));
+    return add_block(t, acc, s[0], sums, v_from_f16(block), minimum_of(t, block), x->d);
+}
+
+INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
+    vf acc = v_set(0.0f);
+    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t))
+        acc = one_block(t, acc, p, &x[b]);
+    v_store(y, acc);
+}
+
+/* ---- many columns ---- */
+
+/* A super-block: values, the scale of each sub-block and what the sums of x are multiplied with. */
+typedef struct strip {
+    vi u[64], sc[16], minima[8];
+    vf d, m;
+} strip;
+
+INL void fill(tl_dtype t, strip *w, const uint8_t *block) {
+    const uint8_t *p = block + head_of(t) * TL_PANEL;
+    const int n = groups_of(t);
+    vi sc[4], mn[4];
+    w->d = v_from_f16(block);
+    w->m = minimum_of(t, block);
+    UNROLL
+    for (int q = 0; q < quads_of(t); q++)
+        scales_of(t, p, q, &sc[q], &mn[q]);
+    UNROLL
+    for (int i = 0; i < 8; i++)
+        w->minima[i] = offset_log2(t) ? vi_set(0) : minima(t, mn, i);
+    UNROLL
+    for (int sub = 0; sub < subs_of(t); sub++) {
+        /* Bytes times a scale, two at once in 16 bits: neither product leaves its byte once it is moved. */
+        vi scale = pair(sc[sub / 4], sub % 4, sub % 4), move = _mm512_mullo_epi16(scale, _mm512_set1_epi16(-4 * 0x101));
+        move = _mm512_add_epi16(move, _mm512_set1_epi16(FOLDED * 0x101));
+        w->sc[sub] = vi_byte(sc[sub / 4], (unsigned)sub % 4);
+        UNROLL
+        for (int j = sub * n; j < sub * n + n; j++) {
+            vi u = values_of(t, p, j / 8, j % 8);
+            if (folds(t))
+                u = _mm512_mullo_epi16(u, scale);
+            w->u[j] = t == TL_Q3_K ? _mm512_add_epi16(u, move) : u;
+        }
+    }
+}
+
+/* Adds a sub-block to S of CHAINS columns. */
+INL void some(tl_dtype t, vi *s, const strip *w, int sub, const void *x, size_t x_stride, int32_t (*starts)[16]) {
+    const int n = groups_of(t), first = sub * n;
+    vi sum[CHAINS];
+    UNROLL
+    for (int c = 0; c < CHAINS; c++)
+        sum[c] = folds(t) ? s[c] : offset_log2(t) ? vi_set(starts[c][sub]) : vi_set(0);
+    UNROLL
+    for (int j = 0; j < n; j++) {
+        UNROLL
+        for (int c = 0; c < CHAINS; c++)
+            sum[c] = _mm512_dpbusd_epi32(sum[c], w->u[first + j], all_lanes(column(x, x_stride, c)->q + 4 * (first + j)));
+    }
+    UNROLL
+    for (int c = 0; c < CHAINS; c++)
+        s[c] = folds(t) ? sum[c] : vi_add(s[c], vi_mul(sum[c], w->sc[sub]));
+}
+
+/* Adds a super-block to y, the sums of C columns. */
+INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *w, const void *x, size_t x_stride) {
+    int32_t starts[COLUMNS][16];
+    vi s[COLUMNS];
+    UNROLL
+    for (int c = 0; c < C; c++) {
+        s[c] = vi_set(0);
+        if (t == TL_Q6_K)
+            starts_of(t, column(x, x_stride, c), starts[c]);
+        if (t == TL_Q3_K) {
+            int32_t sum = 0;
+            for (int i = 0; i < 16; i++)
+                sum += column(x, x_stride, c)->bsum[i];
+            s[c] = vi_set(-FOLDED * sum);
+        }
+    }
+    for (int sub = 0; sub < subs_of(t); sub++) {
+        UNROLL
+        for (int c = 0; c < C; c += CHAINS)
+            some(t, s + c, w, sub, column(x, x_stride, c), x_stride, starts + c);
+    }
+    UNROLL
+    for (int c = 0; c < C; c++) {
+        const tl_x256 *v = column(x, x_stride, c);
+        vi sums = vi_set(0);
+        if (!offset_log2(t)) {
+            UNROLL
+            for (int i = 0; i < 8; i++)
+                sums = _mm512_dpwssd_epi32(sums, w->minima[i], all_lanes(v->bsum + 2 * i));
+        }
+        v_store(y + c * y_stride, add_block(t, v_load(y + c * y_stride), s[c], sums, w->d, w->m, v->d));
+    }
+}
+
+/* n_cols is a multiple of CHAINS. */
+INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    strip w;
+    for (int c = 0; c < n_cols; c++)
+        v_store(y + c * y_stride, v_set(0.0f));
+    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
+        int c = 0;
+        fill(t, &w, p);
+        for (; c + COLUMNS <= n_cols; c += COLUMNS)
+            tile(t, COLUMNS, y + c * y_stride, y_stride, &w, column(x, x_stride, c) + b, x_stride);
+        for (; c < n_cols; c += CHAINS)
+            tile(t, CHAINS, y + c * y_stride, y_stride, &w, column(x, x_stride, c) + b, x_stride);
+    }
+}
+
+INL void panel(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    const int many = n_cols / CHAINS * CHAINS;
+    if (many > 0)
+        many_columns(t, y, y_stride, p, x, x_stride, many, k);
+    for (int c = many; c < n_cols; c++)
+        one_column(t, y + c * y_stride, p, column(x, x_stride, c), k);
+}
+
+#define PANEL(name, type)                                                                                                           \
+    void tl_avx512_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        panel(type, y, y_stride, p, x, x_stride, n_cols, k);                                                                        \
+    }
+
+PANEL(q2_k, TL_Q2_K)
+PANEL(q3_k, TL_Q3_K)
+PANEL(q4_k, TL_Q4_K)
+PANEL(q5_k, TL_Q5_K)
+PANEL(q6_k, TL_Q6_K)
 #endif

@@ -19,7 +19,7 @@ static inline vf v_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 static inline vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 static inline vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 static inline vf v_fused(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); } /* only where a * b is exact */
-static inline vf v_pinned(vf a) { return a; } /* whether keeping it pays here was not measured */
+static inline vf v_pinned(vf a) { return a; } /* compilers keep it: 32 registers hold a tile and its operands */
 static inline vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 static inline vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); } /* a > b ? a : b */
 static inline vm v_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
@@ -75,19 +75,18 @@ static inline void v_join(float *p, vf even, vf odd) {
     v_store(p + 16, _mm512_permutex2var_ps(even, hi, odd));
 }
 
-/* ---- words of packed panels (super.inl): 4 bytes a lane ---- */
+/* ---- words of packed panels (super_parts.inl): 4 bytes a lane ---- */
 
 static inline vi vi_load(const void *p) { return _mm512_loadu_si512(p); }
 static inline vi vi_mul(vi a, vi b) { return _mm512_mullo_epi32(a, b); }
+static inline vi vi_sub_bytes(vi a, vi b) { return _mm512_sub_epi8(a, b); }
 static inline vf v_from_int(vi a) { return _mm512_cvtepi32_ps(a); }
-/* The bytes shifted right by n and masked, n and mask so that nothing of a neighbour stays. */
-static inline vi vi_bytes(vi a, unsigned n, int mask) { return vi_and(_mm512_srli_epi16(a, n), _mm512_set1_epi8((char)mask)); }
+/* The bytes shifted right, or left, by n and masked, n and mask so that nothing of a neighbour stays. */
+static inline vi vi_bytes(vi a, unsigned n, int mask) { return vi_and(n ? _mm512_srli_epi16(a, n) : a, _mm512_set1_epi8((char)mask)); }
+static inline vi vi_bytes_up(vi a, unsigned n, int mask) { return vi_and(n ? _mm512_slli_epi16(a, n) : a, _mm512_set1_epi8((char)mask)); }
 /* Byte j with its sign. */
-static inline vi vi_byte(vi a, unsigned j) { return _mm512_srai_epi32(_mm512_slli_epi32(a, 24 - 8 * j), 24); }
-/* Bytes 0 and 2, or 1 and 3, with their sign, as 16-bit pairs; acc + the sum of products of such pairs. */
-static inline vi vi_even(vi a) { return _mm512_srai_epi16(_mm512_slli_epi16(a, 8), 8); }
-static inline vi vi_odd(vi a) { return _mm512_srai_epi16(a, 8); }
-static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, _mm512_madd_epi16(a, b)); }
+static inline vi vi_byte(vi a, unsigned j) { return _mm512_srai_epi32(j < 3 ? _mm512_slli_epi32(a, 24 - 8 * j) : a, 24); }
+
 /* ---- words of conversions (copy.inl) ---- */
 
 /* VL bytes to integers; the low 16 bits of each lane; nearest f16, half to even, as tl_f32_to_f16. */
