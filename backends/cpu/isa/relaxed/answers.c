@@ -1,25 +1,30 @@
 /* answers.c: the known-answer test of the relaxed level. Engines have compiled its instructions wrongly (the baseline compiler of Node 20
  * mixes up registers around the dot product, so that it shows in some code and not in other), which no validation of a module tells.
  * So whoever chooses a level runs the level's own kernels first: those of quantised panels, on weights of 15, 31 and 63 by +-127 and on
- * mixed ones, and those with relaxed_madd, against simd128; and the bare instruction with weights up to 127. */
+ * mixed ones, and those with relaxed_madd, against simd128; and both bare dot products with weights up to 127. */
 #include "backends/cpu/isa/relaxed/relaxed.h"
 
 #ifdef TL_HAVE_LEVEL
-#include "backends/cpu/isa/simd128/vec.h"
+#include "backends/cpu/isa/relaxed/dot.h"
 
 enum { K = 256, COLUMNS = 13, PANEL_BYTES = 210 * TL_PANEL, ROOM = 1024 };
 _Static_assert(PANEL_BYTES >= 24 * TL_PANEL * (K / 32), "Q6_K is the longest, Q5_1 the longest in blocks of 32");
 
-/* ---- the instruction ---- */
+/* ---- the instructions ---- */
 
 static __attribute__((noinline)) bool dot_is_right(const int8_t *x, const uint8_t *w, int first) {
     int32_t got[VL];
+    int16_t pairs[2 * VL];
     bool right = true;
-    wasm_v128_store(got, wasm_i32x4_relaxed_dot_i8x16_i7x16_add(vi_load(x), vi_load(w), vi_set(first)));
+    vi_store(got, dot_add(IN_32, vi_set(first), vi_load(x), vi_load(w)));
+    vi_store(pairs, dot_first(IN_16, vi_load(x), vi_load(w)));
     for (int lane = 0; lane < VL; lane++) {
         int want = first;
-        for (int i = 0; i < 4; i++)
-            want += x[4 * lane + i] * w[4 * lane + i];
+        for (int i = 4 * lane; i < 4 * lane + 4; i += 2) {
+            int pair = x[i] * w[i] + x[i + 1] * w[i + 1];
+            want += pair;
+            right &= pairs[i / 2] == pair;
+        }
         right &= got[lane] == want;
     }
     return right;
