@@ -5,7 +5,7 @@
 #include "backends/cpu/isa/relaxed/relaxed.h"
 
 #ifdef TL_HAVE_LEVEL
-#include "backends/cpu/isa/relaxed/dot.h"
+#include "backends/cpu/isa/relaxed/products.h"
 
 enum { K = 256, COLUMNS = 13, PANEL_BYTES = 210 * TL_PANEL, ROOM = 1024 };
 _Static_assert(PANEL_BYTES >= 24 * TL_PANEL * (K / 32), "Q6_K is the longest, Q5_1 the longest in blocks of 32");

@@ -2,53 +2,65 @@
  * operand and weights of 0 .. 31 are the second: within 7 bits every engine gives the same. Q8_0 has 8 and stays with simd128.
  *
  * Many columns: a block becomes a *strip* of bytes, and tiles of 8 rows by 4 columns run over it. One column: straight from the panel. Both exist
- * for either instruction of dot.h. */
+ * for either instruction of products.h. */
 #include "backends/cpu/isa/relaxed/relaxed.h"
 
 #ifdef TL_HAVE_LEVEL
-#include "backends/cpu/isa/relaxed/dot.h"
+#include <string.h>
+
+#include "backends/cpu/isa/relaxed/products.h"
 #include "backends/cpu/isa/simd128/block.h"
 
 enum { COLUMNS = 4, FEW = 2 }; /* columns of a tile; up to which no strip pays */
 
-/* Groups whose products fit 16 bits when added: 2 * most * 127 each. */
-INL int fit_of(tl_dtype t, dot_form form) {
-    return form == IN_16 && has_fifth(t) ? 4 : GROUPS;
+/* Whether the products of a block do not fit 16 bits when added, but those of its halves do: 2 * most * 127 for each of 8 groups. */
+INL bool in_halves(tl_dtype t, dot_form form) {
+    return form == IN_16 && has_fifth(t);
 }
 
 /* ---- one column ---- */
 
 INL void one_column(tl_dtype t, dot_form form, float *y, const uint8_t *p, const tl_x32 *x, int64_t k) {
-    const int fit = fit_of(t, form);
+    const bool halves = in_halves(t, form);
     vf acc[QUADS];
     for (int i = 0; i < QUADS; i++)
         acc[i] = v_set(0.0f);
     for (int64_t b = 0; b < k / 32; b++, x++, p += block_bytes(t)) {
         const uint8_t *groups = kept(p + head_bytes(t));
         const vf dx = v_set(x->d), bsum = v_set((float)x->bsum);
-        vi sum[QUADS], low[QUADS], high[QUADS], fifth[QUADS];
-        for (int i = 0; i < QUADS; i++)
+        const int8_t *four = x->q;
+        vi low[QUADS], high[QUADS], fifth[QUADS];
+        for (int i = 0; i < QUADS; i++) {
+            low[i] = high[i] = vi_set(0);
             fifth[i] = has_fifth(t) ? vi_load(groups + 4 * VL * i) : vi_set(0);
+        }
         if (has_fifth(t))
             groups += 4 * TL_PANEL;
-        UNROLL
+        ROLLED
         for (int g = 0; g < GROUPS / 2; g++) {
-            const vi u = vi_spread(x->q + 4 * g), v = vi_spread(x->q + 16 + 4 * g);
+            groups = kept(groups);
+            four = kept(four);
+            const vi u = vi_spread(four), v = vi_spread(four + 16);
             for (int i = 0; i < QUADS; i++) {
-                vi w = vi_load(groups + 4 * TL_PANEL * g + 4 * VL * i), l = low_of(t, w, fifth[i]), h = high_of(t, w, fifth[i]);
-                low[i] = g == 0 ? dot_first(form, u, l) : dot_add(form, low[i], u, l);
-                high[i] = g == 0 ? dot_first(form, v, h) : dot_add(form, high[i], v, h);
+                const vi w = vi_load(groups + 4 * VL * i);
+                low[i] = dot_add(form, low[i], u, low_of(t, w, fifth[i]));
+                if (halves)
+                    high[i] = dot_add(form, high[i], v, high_of(t, w, fifth[i]));
+                else
+                    low[i] = dot_add(form, low[i], v, high_of(t, w, fifth[i]));
                 fifth[i] = vi_shr(fifth[i], 4);
             }
+            groups += 4 * TL_PANEL;
+            four += 4;
         }
         for (int i = 0; i < QUADS; i++) {
-            sum[i] = fit == GROUPS && form == IN_16 ? dot_end(form, wasm_i16x8_add(low[i], high[i]))
-                                                    : vi_add(dot_end(form, low[i]), dot_end(form, high[i]));
+            vi sum = dot_end(form, low[i]);
+            if (halves)
+                sum = vi_add(sum, dot_end(form, high[i]));
             if (offset_of(t))
-                sum[i] = vi_sub(sum[i], vi_set(offset_of(t) * x->bsum));
+                sum = vi_sub(sum, vi_set(offset_of(t) * x->bsum));
+            acc[i] = add_block(t, acc[i], sum, scale_of(p, i), min_of(t, p, i), dx, bsum);
         }
-        for (int i = 0; i < QUADS; i++)
-            acc[i] = add_block(t, acc[i], sum[i], scale_of(p, i), min_of(t, p, i), dx, bsum);
     }
     for (int i = 0; i < QUADS; i++)
         v_store(y + VL * i, acc[i]);
@@ -74,39 +86,54 @@ INL void fill(tl_dtype t, strip *s, const uint8_t *block) {
     }
 }
 
+/* sum [c][h] + the products of n groups of a strip with the bytes of C columns. One group a turn: unrolled, clang takes one sum after the other
+ * and spills what they share. */
+INL void add_groups(dot_form form, int C, vi (*sum)[2], const vi (*u)[2], const int8_t *q, int n) {
+    for (int c = 0; c < C; c++)
+        sum[c][0] = sum[c][1] = vi_set(0);
+    ROLLED
+    for (int g = 0; g < n; g++) {
+        u = kept(u);
+        q = kept(q);
+        for (int c = 0; c < C; c++) {
+            const vi four = vi_spread(q + 32 * c);
+            sum[c][0] = dot_add(form, sum[c][0], four, u[0][0]);
+            sum[c][1] = dot_add(form, sum[c][1], four, u[0][1]);
+        }
+        u++;
+        q += 4;
+    }
+    for (int c = 0; c < C; c++)
+        for (int h = 0; h < 2; h++)
+            sum[c][h] = dot_end(form, sum[c][h]);
+}
+
 /* A strip times a block of each of C columns, added to y. */
 INL void tile(tl_dtype t, dot_form form, int C, float *y, int64_t y_stride, const strip *s, const char *x, size_t x_stride) {
-    const int fit = fit_of(t, form);
-    const tl_x32 *v[COLUMNS];
-    for (int c = 0; c < C; c++)
-        v[c] = (const void *)(x + (size_t)c * x_stride);
+    int8_t q[COLUMNS][32];
+    vf dx[COLUMNS], bsum[COLUMNS];
+    vi offset[COLUMNS];
+    for (int c = 0; c < C; c++) {
+        const tl_x32 *v = (const void *)(x + (size_t)c * x_stride);
+        memcpy(q[c], v->q, sizeof v->q);
+        dx[c] = v_set(v->d);
+        bsum[c] = has_min(t) ? v_set((float)v->bsum) : v_set(0.0f);
+        offset[c] = offset_of(t) ? vi_set(offset_of(t) * v->bsum) : vi_set(0);
+    }
     ROLLED
     for (int pair = 0; pair < QUADS / 2; pair++) {
-        const vi(*u)[2] = kept(s->u[pair]);
-        vi sum[COLUMNS][2], part[COLUMNS][2];
+        vi sum[COLUMNS][2], more[COLUMNS][2];
+        add_groups(form, C, sum, s->u[pair], q[0], in_halves(t, form) ? 4 : 8);
+        if (in_halves(t, form))
+            add_groups(form, C, more, s->u[pair] + 4, q[0] + 16, 4);
         for (int c = 0; c < C; c++)
-            v[c] = kept(v[c]); /* or its bytes would be loaded before the loop, and spilled */
-        UNROLL
-        for (int from = 0; from < GROUPS; from += fit) {
-            UNROLL
-            for (int g = from; g < from + fit; g++)
-                for (int c = 0; c < C; c++) {
-                    vi four = vi_spread(v[c]->q + 4 * g);
-                    for (int h = 0; h < 2; h++)
-                        part[c][h] = g == from ? dot_first(form, four, u[g][h]) : dot_add(form, part[c][h], four, u[g][h]);
-                }
-            for (int c = 0; c < C; c++)
-                for (int h = 0; h < 2; h++)
-                    sum[c][h] = from == 0 ? dot_end(form, part[c][h]) : vi_add(sum[c][h], dot_end(form, part[c][h]));
-        }
-        for (int c = 0; c < C; c++) {
-            const vf dx = v_set(v[c]->d), bsum = has_min(t) ? v_set((float)v[c]->bsum) : v_set(0.0f);
             for (int h = 0; h < 2; h++) {
                 float *to = y + c * y_stride + VL * (2 * pair + h);
-                vi centred = offset_of(t) ? vi_sub(sum[c][h], vi_set(offset_of(t) * v[c]->bsum)) : sum[c][h];
-                v_store(to, add_block(t, v_load(to), centred, s->d[2 * pair + h], s->m[2 * pair + h], dx, bsum));
+                vi centred = offset_of(t) ? vi_sub(sum[c][h], offset[c]) : sum[c][h];
+                if (in_halves(t, form))
+                    centred = vi_add(centred, more[c][h]);
+                v_store(to, add_block(t, v_load(to), centred, s->d[2 * pair + h], s->m[2 * pair + h], dx[c], bsum[c]));
             }
-        }
     }
 }
 
@@ -126,7 +153,8 @@ INL void many_columns(tl_dtype t, dot_form form, float *y, int64_t y_stride, con
     }
 }
 
-INL void panel(tl_dtype t, dot_form form, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+INL void panel(tl_dtype t, dot_form form, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols,
+               int64_t k) {
     if (n_cols > FEW)
         many_columns(t, form, y, y_stride, p, x, x_stride, n_cols, k);
     else
@@ -134,12 +162,12 @@ INL void panel(tl_dtype t, dot_form form, float *y, int64_t y_stride, const void
             one_column(t, form, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);
 }
 
-#define PANEL(name, type)                                                                                                                  \
-    void tl_relaxed_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {       \
-        if (form_here() == IN_16)                                                                                                          \
-            panel(type, IN_16, y, y_stride, p, x, x_stride, n_cols, k);                                                                    \
-        else                                                                                                                               \
-            panel(type, IN_32, y, y_stride, p, x, x_stride, n_cols, k);                                                                    \
+#define PANEL(name, type)                                                                                                            \
+    void tl_relaxed_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        if (form_here() == IN_16)                                                                                                    \
+            panel(type, IN_16, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
+        else                                                                                                                         \
+            panel(type, IN_32, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
     }
 
 PANEL(q4_0, TL_Q4_0)

@@ -3,11 +3,13 @@
  * sum sc (q - o) x = sum sc q x - o sum sc bsum. All of it is exact; the float step is that of quant.h.
  *
  * Many columns: a super-block becomes a *strip* of bytes and scales, and tiles of 8 rows by 3 columns run over it. One column: straight from the
- * panel. Both exist for either instruction of dot.h; in 16 bits the scale is multiplied by the instruction that widens, and costs nothing. */
+ * panel. Both exist for either instruction of products.h; in 16 bits the scale is multiplied by the instruction that widens, and costs nothing. */
 #include "backends/cpu/isa/relaxed/relaxed.h"
 
 #ifdef TL_HAVE_LEVEL
-#include "backends/cpu/isa/relaxed/dot.h"
+#include <string.h>
+
+#include "backends/cpu/isa/relaxed/products.h"
 #include "backends/cpu/isa/simd128/super.h"
 
 enum { COLUMNS = 3, FEW = 2 }; /* columns of a tile; up to which no strip pays */
@@ -60,6 +62,7 @@ INL void one_pair(tl_dtype t, dot_form form, float *y, const uint8_t *block, int
                 raw w[2];
                 for (int h = 0; h < 2; h++)
                     w[h] = raw_at(t, (cursor){at.low + 4 * VL * h, at.high + 4 * VL * h}, chunk);
+                UNROLL
                 for (int n = 0; n < runs_of(t); n++) {
                     const vi four = vi_spread(q + 32 * n + 4 * i);
                     for (int h = 0; h < 2; h++) {
@@ -71,8 +74,9 @@ INL void one_pair(tl_dtype t, dot_form form, float *y, const uint8_t *block, int
             }
             q += 4 * fit;
             for (int h = 0; h < 2; h++)
-                for (int n = 0; n < runs_of(t); n++)
-                    s[h] = vi_add(s[h], dot_scaled(form, sum[h][n], next[h][is_wide(t) ? n : 2 * n + j / 4]));
+                UNROLL
+            for (int n = 0; n < runs_of(t); n++)
+                s[h] = vi_add(s[h], dot_scaled(form, sum[h][n], next[h][is_wide(t) ? n : 2 * n + j / 4]));
         }
         q += 32 * (runs_of(t) - 1);
         next[0] += is_wide(t) ? 2 : 8;
@@ -80,7 +84,8 @@ INL void one_pair(tl_dtype t, dot_form form, float *y, const uint8_t *block, int
     }
     for (int h = 0; h < 2; h++) {
         const int i = 2 * pair + h;
-        v_store(y + VL * i, add_block(t, v_load(y + VL * i), centred(t, s[h], sums[h]), sums[h], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
+        v_store(y + VL * i,
+                add_block(t, v_load(y + VL * i), centred(t, s[h], sums[h]), sums[h], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
     }
 }
 
@@ -124,6 +129,7 @@ INL void fill(tl_dtype t, dot_form form, strip *s, const uint8_t *block) {
             ROLLED
             for (int j = 0; j < 8; j++) {
                 const raw w = raw_at(t, at, chunk);
+                UNROLL
                 for (int n = 0; n < runs_of(t); n++)
                     s->u[i / 2][8 * (chunk * runs_of(t) + n) + j][i % 2] = value_of(t, &w, n);
                 at = (cursor){at.low + 4 * TL_PANEL, at.high + 4 * TL_PANEL};
@@ -135,34 +141,43 @@ INL void fill(tl_dtype t, dot_form form, strip *s, const uint8_t *block) {
 /* Adds a super-block to y, the sums of 16 rows times C columns. */
 INL void tile(tl_dtype t, dot_form form, int C, float *y, int64_t y_stride, const strip *w, const tl_x256 *const *x) {
     const int fit = fit_of(t, form), each = is_wide(t) ? 8 : 4; /* groups of a sub-block */
+    int8_t q[COLUMNS][256];
     x_sums xs[COLUMNS];
-    for (int c = 0; c < C; c++)
+    for (int c = 0; c < C; c++) {
+        memcpy(q[c], x[c]->q, sizeof q[c]);
         sums_of(t, x[c], &xs[c]);
+    }
     ROLLED
     for (int pair = 0; pair < QUADS / 2; pair++) {
         vi s[COLUMNS][2];
         for (int c = 0; c < C; c++)
             s[c][0] = s[c][1] = vi_set(0);
+        const vi(*u)[2] = w->u[pair], (*sc)[2] = w->sc[pair];
+        const int8_t *at = q[0];
         ROLLED
         for (int sub = 0; sub < 64 / each; sub++) {
-            const vi(*u)[2] = kept(w->u[pair][sub * each]);
-            const int8_t *q[COLUMNS];
-            for (int c = 0; c < C; c++)
-                q[c] = kept(x[c]->q + 4 * each * sub);
-            UNROLL
             for (int from = 0; from < each; from += fit) {
                 vi part[COLUMNS][2];
-                UNROLL
-                for (int j = from; j < from + fit; j++)
+                for (int c = 0; c < C; c++)
+                    part[c][0] = part[c][1] = vi_set(0);
+                ROLLED
+                for (int j = 0; j < fit;
+                     j++) { /* one group a turn: unrolled, clang takes one sum after the other and spills what they share */
+                    u = kept(u);
+                    at = kept(at);
                     for (int c = 0; c < C; c++) {
-                        vi v = vi_spread(q[c] + 4 * j);
-                        for (int h = 0; h < 2; h++)
-                            part[c][h] = j == from ? dot_first(form, v, u[j][h]) : dot_add(form, part[c][h], v, u[j][h]);
+                        const vi four = vi_spread(at + 256 * c);
+                        part[c][0] = dot_add(form, part[c][0], four, u[0][0]);
+                        part[c][1] = dot_add(form, part[c][1], four, u[0][1]);
                     }
+                    u++;
+                    at += 4;
+                }
                 for (int c = 0; c < C; c++)
                     for (int h = 0; h < 2; h++)
-                        s[c][h] = vi_add(s[c][h], dot_scaled(form, part[c][h], w->sc[pair][sub][h]));
+                        s[c][h] = vi_add(s[c][h], dot_scaled(form, part[c][h], sc[0][h]));
             }
+            sc++;
         }
         for (int c = 0; c < C; c++)
             for (int h = 0; h < 2; h++) {
@@ -198,7 +213,8 @@ INL void many_columns(tl_dtype t, dot_form form, float *y, int64_t y_stride, con
     }
 }
 
-INL void panel(tl_dtype t, dot_form form, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+INL void panel(tl_dtype t, dot_form form, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols,
+               int64_t k) {
     if (n_cols > FEW)
         many_columns(t, form, y, y_stride, p, x, x_stride, n_cols, k);
     else
@@ -206,12 +222,12 @@ INL void panel(tl_dtype t, dot_form form, float *y, int64_t y_stride, const void
             one_column(t, form, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);
 }
 
-#define PANEL(name, type)                                                                                                                  \
-    void tl_relaxed_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {       \
-        if (form_here() == IN_16)                                                                                                          \
-            panel(type, IN_16, y, y_stride, p, x, x_stride, n_cols, k);                                                                    \
-        else                                                                                                                               \
-            panel(type, IN_32, y, y_stride, p, x, x_stride, n_cols, k);                                                                    \
+#define PANEL(name, type)                                                                                                            \
+    void tl_relaxed_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        if (form_here() == IN_16)                                                                                                    \
+            panel(type, IN_16, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
+        else                                                                                                                         \
+            panel(type, IN_32, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
     }
 
 PANEL(q2_k, TL_Q2_K)

@@ -12,7 +12,12 @@
 #ifdef TL_HAVE_LEVEL
 #include "backends/cpu/isa/simd128/super.h"
 
-enum { COLUMNS = 4, FEW = 2, STEPS = 128, STEPS_16 = 8 }; /* columns of a tile; up to which no strip pays; steps of a super-block, of 16 elements */
+enum {
+    COLUMNS = 4,
+    FEW = 2,
+    STEPS = 128,
+    STEPS_16 = 8
+}; /* columns of a tile; up to which no strip pays; steps of a super-block, of 16 elements */
 
 /* ---- widening ---- */
 
@@ -61,8 +66,9 @@ INL void one_pair(tl_dtype t, float *y, const uint8_t *block, int pair, const tl
         ROLLED
         for (int part = 0; part < 2; part++) {
             if (part == 0 || !is_wide(t))
-                for (int n = 0; n < runs_of(t); n++)
-                    sum[0][n] = sum[1][n] = vi_set(0);
+                UNROLL
+            for (int n = 0; n < runs_of(t); n++)
+                sum[0][n] = sum[1][n] = vi_set(0);
             ROLLED
             for (int j = 0; j < 4; j++) {
                 raw w[2];
@@ -70,6 +76,7 @@ INL void one_pair(tl_dtype t, float *y, const uint8_t *block, int pair, const tl
                 two = kept(two);
                 for (int h = 0; h < 2; h++)
                     w[h] = raw_at(t, (cursor){at.low + 4 * VL * h, at.high + 4 * VL * h}, chunk);
+                UNROLL
                 for (int n = 0; n < runs_of(t); n++) {
                     const vi even = vi_spread(two + 2 * STEPS_16 * n), odd = vi_spread(two + 2 * STEPS_16 * n + 4);
                     for (int h = 0; h < 2; h++) {
@@ -83,8 +90,9 @@ INL void one_pair(tl_dtype t, float *y, const uint8_t *block, int pair, const tl
             two += 4;
             if (part == 1 || !is_wide(t))
                 for (int h = 0; h < 2; h++)
-                    for (int n = 0; n < runs_of(t); n++)
-                        s[h] = vi_add(s[h], vi_mul(sum[h][n], next[h][is_wide(t) ? n : 2 * n + part]));
+                    UNROLL
+            for (int n = 0; n < runs_of(t); n++)
+                s[h] = vi_add(s[h], vi_mul(sum[h][n], next[h][is_wide(t) ? n : 2 * n + part]));
         }
         next[0] += is_wide(t) ? 2 : 8;
         next[1] += is_wide(t) ? 2 : 8;
@@ -131,14 +139,16 @@ INL void fill(tl_dtype t, strip *s, const uint8_t *block) {
         for (int f = 0; f < fours_of(t); f++)
             scales_of(t, p, f, &sc[f], &s->mn[i][f]);
         for (int f = 0; f < fours_of(t); f++)
-            for (int n = 0; n < 4; n++)
-                scale[4 * f + n] = twice(sc[f], n);
+            UNROLL
+        for (int n = 0; n < 4; n++)
+            scale[4 * f + n] = twice(sc[f], n);
         ROLLED
         for (int chunk = 0; chunk < 8 / runs_of(t); chunk++) {
             cursor at = start_of(t, p, chunk);
             ROLLED
             for (int j = 0; j < 8; j++) {
                 const raw w = raw_at(t, at, chunk);
+                UNROLL
                 for (int n = 0; n < runs_of(t); n++) {
                     const int r = chunk * runs_of(t) + n;
                     const vi by = scale[is_wide(t) ? r : 2 * r + j / 4], v = value_of(t, &w, n);
@@ -175,9 +185,9 @@ INL void sum_steps(int C, vi (*sum)[2], const vi (*w)[2], const int32_t *x) {
     }
 }
 
-#define SUM_STEPS(n)                                                                                                   \
-    static __attribute__((noinline)) void sum_steps_##n(vi(*sum)[2], const vi(*w)[2], const int32_t *x) {              \
-        sum_steps(n, sum, w, x);                                                                                       \
+#define SUM_STEPS(n)                                                                                      \
+    static __attribute__((noinline)) void sum_steps_##n(vi(*sum)[2], const vi(*w)[2], const int32_t *x) { \
+        sum_steps(n, sum, w, x);                                                                          \
     }
 SUM_STEPS(1)
 SUM_STEPS(2)
@@ -232,13 +242,13 @@ INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, 
     }
 }
 
-#define PANEL(name, type)                                                                                                                  \
-    void tl_simd128_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {       \
-        if (n_cols > FEW)                                                                                                                  \
-            many_columns(type, y, y_stride, p, x, x_stride, n_cols, k);                                                                    \
-        else                                                                                                                               \
-            for (int c = 0; c < n_cols; c++)                                                                                               \
-                one_column(type, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);                          \
+#define PANEL(name, type)                                                                                                            \
+    void tl_simd128_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        if (n_cols > FEW)                                                                                                            \
+            many_columns(type, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
+        else                                                                                                                         \
+            for (int c = 0; c < n_cols; c++)                                                                                         \
+                one_column(type, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);                    \
     }
 
 PANEL(q2_k, TL_Q2_K)

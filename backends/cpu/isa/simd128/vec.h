@@ -1,4 +1,4 @@
-/* vec.h: the vector words of the simd128 and relaxed levels: 4 lanes. rows.inl, dot.inl and super.inl are written against these names;
+/* vec.h: the vector words of the simd128 and relaxed levels: 4 lanes. rows.inl, dot.inl and the panels are written against these names;
  * what each one does is listed in backends/cpu/isa/rows.inl. Compiled for relaxed, v_fused is relaxed_madd, which an engine may or may
  * not fuse: where the product is exact both give the same bits. Only static inline. */
 #ifndef TALLY_VEC_SIMD128_H

@@ -1,9 +1,9 @@
-/* dot.h: the relaxed dot products that the panels of this level are written on. There are two, and which is quick depends on the machine:
+/* products.h: the relaxed dot products that the panels of this level are written on. There are two, and which is quick depends on the machine:
  * that which adds four products in 32 bits is one instruction where a processor has such (AVX-VNNI, dotprod of Arm) and five where it has
  * not; that which adds two in 16 bits is one instruction on any x86 and three on Arm. Both give the same for a signed first operand and a second of 7
  * bits. Only static inline. */
-#ifndef TALLY_DOT_RELAXED_H
-#define TALLY_DOT_RELAXED_H
+#ifndef TALLY_PRODUCTS_RELAXED_H
+#define TALLY_PRODUCTS_RELAXED_H
 
 #include "backends/cpu/isa/simd128/vec.h"
 
