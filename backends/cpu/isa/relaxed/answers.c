@@ -1,7 +1,8 @@
 /* answers.c: the known-answer test of the relaxed level. Engines have compiled its instructions wrongly (the baseline compiler of Node 20
  * mixes up registers around the dot product, so that it shows in some code and not in other), which no validation of a module tells.
  * So whoever chooses a level runs the level's own kernels first: those of quantised panels, on weights of 15, 31 and 63 by +-127 and on
- * mixed ones, and those with relaxed_madd, against simd128; and both bare dot products with weights up to 127. */
+ * mixed ones, and those with relaxed_madd, against simd128; and both dot products, bare with weights up to 127 and
+ * in a tile, because panels run the one of them that is quick here. */
 #include "backends/cpu/isa/relaxed/relaxed.h"
 
 #ifdef TL_HAVE_LEVEL
