@@ -8,7 +8,7 @@
  * v_fold is tl_fold16, v_fold4 that of four sums; v_pinned keeps a value in its register where the compiler would load it at each use;
  * vi_store_i8 narrows values that fit; vi_sum vi_top reduce; v_split v_join part pairs; v_from_int converts.
  *
- * Words of single files, which a level needs only if it includes them: super.inl and super_parts.inl (4 bytes a lane); copy.inl: vi_from_u8
+ * Words of single files, which a level needs only if it includes them: super_parts.inl (4 bytes a lane); copy.inl: vi_from_u8
  * vi_store_16 v_to_f16; trig.inl: vd, VL / 2 doubles; stored.inl: vi_store vi_across. */
 #include <math.h>
 #include <string.h>

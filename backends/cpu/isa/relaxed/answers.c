@@ -1,25 +1,35 @@
 /* answers.c: the known-answer test of the relaxed level. Engines have compiled its instructions wrongly (the baseline compiler of Node 20
  * mixes up registers around the dot product, so that it shows in some code and not in other), which no validation of a module tells.
  * So whoever chooses a level runs the level's own kernels first: those of quantised panels, on weights of 15, 31 and 63 by +-127 and on
- * mixed ones, and those with relaxed_madd, against simd128; and the bare instruction with weights up to 127. */
+ * mixed ones, and those with relaxed_madd, against simd128; and both dot products, bare with weights up to 127 and
+ * in a tile, because panels run the one of them that is quick here. */
 #include "backends/cpu/isa/relaxed/relaxed.h"
 
 #ifdef TL_HAVE_LEVEL
-#include "backends/cpu/isa/simd128/vec.h"
+#include <string.h>
+
+#include "backends/cpu/isa/relaxed/products.h"
+
+#define INL static inline __attribute__((always_inline))
 
 enum { K = 256, COLUMNS = 13, PANEL_BYTES = 210 * TL_PANEL, ROOM = 1024 };
 _Static_assert(PANEL_BYTES >= 24 * TL_PANEL * (K / 32), "Q6_K is the longest, Q5_1 the longest in blocks of 32");
 
-/* ---- the instruction ---- */
+/* ---- the instructions ---- */
 
 static __attribute__((noinline)) bool dot_is_right(const int8_t *x, const uint8_t *w, int first) {
     int32_t got[VL];
+    int16_t pairs[2 * VL];
     bool right = true;
-    wasm_v128_store(got, wasm_i32x4_relaxed_dot_i8x16_i7x16_add(vi_load(x), vi_load(w), vi_set(first)));
+    vi_store(got, dot_add(IN_32, vi_set(first), vi_load(x), vi_load(w)));
+    vi_store(pairs, dot_first(IN_16, vi_load(x), vi_load(w)));
     for (int lane = 0; lane < VL; lane++) {
         int want = first;
-        for (int i = 0; i < 4; i++)
-            want += x[4 * lane + i] * w[4 * lane + i];
+        for (int i = 4 * lane; i < 4 * lane + 4; i += 2) {
+            int pair = x[i] * w[i] + x[i + 1] * w[i + 1];
+            want += pair;
+            right &= pairs[i / 2] == pair;
+        }
         right &= got[lane] == want;
     }
     return right;
@@ -37,6 +47,57 @@ static bool dots_are_right(void) {
         }
         right &= dot_is_right(x, w, turn * 1000 - 32000);
     }
+    return right;
+}
+
+/* ---- the instructions as tiles have them: several sums at once, which panels need not run in this engine for both (products.h) ---- */
+
+enum { TILE = 4 };
+
+INL void add_tile(dot_form form, int32_t (*out)[2][VL], const vi (*u)[2], const int8_t *q) {
+    vi sum[TILE][2];
+    for (int c = 0; c < TILE; c++)
+        sum[c][0] = sum[c][1] = vi_set(0);
+    for (int g = 0; g < 8; g++, u++, q += 4)
+        for (int c = 0; c < TILE; c++) {
+            const vi four = vi_spread(q + 32 * c);
+            sum[c][0] = dot_add(form, sum[c][0], four, u[0][0]);
+            sum[c][1] = dot_add(form, sum[c][1], four, u[0][1]);
+        }
+    for (int c = 0; c < TILE; c++)
+        for (int h = 0; h < 2; h++)
+            vi_store(out[c][h], dot_end(form, sum[c][h]));
+}
+
+static __attribute__((noinline)) void add_tile_16(int32_t (*out)[2][VL], const vi (*u)[2], const int8_t *q) {
+    add_tile(IN_16, out, u, q);
+}
+
+static __attribute__((noinline)) void add_tile_32(int32_t (*out)[2][VL], const vi (*u)[2], const int8_t *q) {
+    add_tile(IN_32, out, u, q);
+}
+
+static bool tiles_are_right(void) {
+    vi u[8][2];
+    uint8_t byte[8][2][4 * VL];
+    int8_t q[TILE][32];
+    int32_t in_16[TILE][2][VL], in_32[TILE][2][VL];
+    bool right = true;
+    for (int i = 0; i < (int)sizeof byte; i++)
+        (&byte[0][0][0])[i] = (uint8_t)(i * 7 % 16);
+    for (int i = 0; i < (int)sizeof q; i++)
+        (&q[0][0])[i] = (int8_t)(i * 37 % 255 - 127);
+    memcpy(u, byte, sizeof u);
+    add_tile_16(in_16, u, q[0]);
+    add_tile_32(in_32, u, q[0]);
+    for (int c = 0; c < TILE; c++)
+        for (int h = 0; h < 2; h++)
+            for (int lane = 0; lane < VL; lane++) {
+                int want = 0;
+                for (int i = 0; i < 32; i++)
+                    want += q[c][i] * byte[i / 4][h][4 * lane + i % 4];
+                right &= in_16[c][h][lane] == want && in_32[c][h][lane] == want;
+            }
     return right;
 }
 
@@ -126,7 +187,7 @@ const char *tl_relaxed_lacks(void) {
     tl_kernels own, below;
     tl_level_flatten(&tl_level_relaxed, &own);
     tl_level_flatten(&tl_level_simd128, &below);
-    if (dots_are_right() && panels_agree(&own, &below) && products_agree(&own, &below))
+    if (dots_are_right() && tiles_are_right() && panels_agree(&own, &below) && products_agree(&own, &below))
         return NULL;
     return "this engine computes relaxed instructions wrongly, a known-answer test found";
 }

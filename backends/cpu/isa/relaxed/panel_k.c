@@ -1,23 +1,238 @@
-/* panel_k.c: packed panels of K-quants with the relaxed dot product: isa/super.inl over the words of vec.h. x, which has a sign, is the
- * first operand and weights of 0 .. 63 are the second: within 7 bits every engine gives the same. */
+/* panel_k.c: packed panels of K-quants (backends/cpu/pack.c) times rows of tl_x256 with the relaxed dot products. x, which has a sign, is the
+ * first operand and weights of 0 .. 63 are the second: within 7 bits every engine gives the same. Centred types are put right by the sums of x:
+ * sum sc (q - o) x = sum sc q x - o sum sc bsum. All of it is exact; the float step is that of quant.h.
+ *
+ * Many columns: a super-block becomes a *strip* of bytes and scales, and tiles of 8 rows by 3 columns run over it. One column: straight from the
+ * panel. Both exist for either instruction of products.h; in 16 bits the scale is multiplied by the instruction that widens, and costs nothing. */
 #include "backends/cpu/isa/relaxed/relaxed.h"
 
 #ifdef TL_HAVE_LEVEL
 #include <string.h>
 
-#include "backends/cpu/isa/simd128/vec.h"
+#include "backends/cpu/isa/relaxed/products.h"
+#include "backends/cpu/isa/simd128/super.h"
 
-enum { COLUMNS_K = 4 };
+enum { COLUMNS = 3, FEW = 2 }; /* columns of a tile; up to which no strip pays */
 
-/* Dots of n vectors of unsigned bytes, below 128, with 4 n values of x. */
-static inline __attribute__((always_inline)) vi dots(const vi *u, int n, const int8_t *x, int fit) {
-    vi sum = vi_set(0);
-    (void)fit; /* 2 * 127 * 127 fits 16 bits, and more are not added there */
-    for (int i = 0; i < n; i++)
-        sum = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(vi_spread(x + 4 * i), u[i], sum);
-    return sum;
+/* Groups whose products fit 16 bits when added, 2 * most * 127 each, and no further than a sub-block. */
+INL int fit_of(tl_dtype t, dot_form form) {
+    return t == TL_Q4_K || (form == IN_32 && is_wide(t)) ? 8 : t == TL_Q6_K && form == IN_16 ? 2 : 4;
 }
 
-#define TL_ISA(name) tl_relaxed_##name
-#include "backends/cpu/isa/super.inl"
+INL vi scale_for(dot_form form, vi sc, int j) {
+    return form == IN_16 ? twice(sc, j) : vi_byte(sc, j);
+}
+
+/* S, from the sums of scales times sums of x where values are centred. */
+INL vi centred(tl_dtype t, vi s, vi sums) {
+    return offset_of(t) ? vi_sub(s, vi_mul(sums, vi_set(offset_of(t)))) : s;
+}
+
+/* ---- one column ---- */
+
+/* The sums of quads `pair` and the next over a super-block, added to y. */
+INL void one_pair(tl_dtype t, dot_form form, float *y, const uint8_t *block, int pair, const tl_x256 *x, const x_sums *xs) {
+    const int fit = fit_of(t, form) < 4 ? fit_of(t, form) : 4;
+    const uint8_t *p[2];
+    vi scale[2][16], s[2], sums[2];
+    for (int h = 0; h < 2; h++) {
+        p[h] = block + head_of(t) * TL_PANEL + 4 * VL * (2 * pair + h);
+        s[h] = sums[h] = vi_set(0);
+        UNROLL
+        for (int f = 0; f < fours_of(t); f++) {
+            vi sc, mn;
+            scales_of(t, p[h], f, &sc, &mn);
+            sums[h] = with_sums(sums[h], offset_of(t) ? sc : mn, xs, f);
+            for (int i = 0; i < 4; i++)
+                scale[h][4 * f + i] = scale_for(form, sc, i);
+        }
+    }
+    const vi *next[2] = {scale[0], scale[1]};
+    const int8_t *q = x->q;
+    ROLLED
+    for (int chunk = 0; chunk < 8 / runs_of(t); chunk++) {
+        cursor at = start_of(t, p[0], chunk);
+        ROLLED
+        for (int j = 0; j < 8; j += fit) {
+            vi sum[2][4];
+            at = (cursor){kept(at.low), kept(at.high)};
+            q = kept(q);
+            UNROLL
+            for (int i = 0; i < fit; i++) {
+                raw w[2];
+                for (int h = 0; h < 2; h++)
+                    w[h] = raw_at(t, (cursor){at.low + 4 * VL * h, at.high + 4 * VL * h}, chunk);
+                UNROLL
+                for (int n = 0; n < runs_of(t); n++) {
+                    const vi four = vi_spread(q + 32 * n + 4 * i);
+                    for (int h = 0; h < 2; h++) {
+                        const vi v = value_of(t, &w[h], n);
+                        sum[h][n] = i == 0 ? dot_first(form, four, v) : dot_add(form, sum[h][n], four, v);
+                    }
+                }
+                at = (cursor){at.low + 4 * TL_PANEL, at.high + 4 * TL_PANEL};
+            }
+            q += 4 * fit;
+            for (int h = 0; h < 2; h++)
+                UNROLL
+            for (int n = 0; n < runs_of(t); n++)
+                s[h] = vi_add(s[h], dot_scaled(form, sum[h][n], next[h][is_wide(t) ? n : 2 * n + j / 4]));
+        }
+        q += 32 * (runs_of(t) - 1);
+        next[0] += is_wide(t) ? 2 : 8;
+        next[1] += is_wide(t) ? 2 : 8;
+    }
+    for (int h = 0; h < 2; h++) {
+        const int i = 2 * pair + h;
+        v_store(y + VL * i,
+                add_block(t, v_load(y + VL * i), centred(t, s[h], sums[h]), sums[h], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
+    }
+}
+
+INL void one_column(tl_dtype t, dot_form form, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
+    for (int i = 0; i < QUADS; i++)
+        v_store(y + VL * i, v_set(0.0f));
+    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
+        x_sums xs;
+        sums_of(t, &x[b], &xs);
+        ROLLED
+        for (int pair = 0; pair < QUADS / 2; pair++)
+            one_pair(t, form, y, p, pair, &x[b], &xs);
+    }
+}
+
+/* ---- many columns ---- */
+
+/* A super-block: bytes and scales of two quads of rows side by side, what the sums of x are multiplied with, and what the float step needs. */
+typedef struct strip {
+    vi u[QUADS / 2][64][2], sc[QUADS / 2][16][2], factors[QUADS][4];
+    vf d[QUADS], m[QUADS];
+} strip;
+
+INL void fill(tl_dtype t, dot_form form, strip *s, const uint8_t *block) {
+    ROLLED
+    for (int i = 0; i < QUADS; i++) {
+        const uint8_t *p = kept(block + head_of(t) * TL_PANEL + 4 * VL * i);
+        s->d[i] = scale_of(block, i);
+        s->m[i] = min_of(t, block, i);
+        UNROLL
+        for (int f = 0; f < fours_of(t); f++) {
+            vi sc, mn;
+            scales_of(t, p, f, &sc, &mn);
+            s->factors[i][f] = offset_of(t) ? sc : mn;
+            for (int j = 0; j < 4; j++)
+                s->sc[i / 2][4 * f + j][i % 2] = scale_for(form, sc, j);
+        }
+        ROLLED
+        for (int chunk = 0; chunk < 8 / runs_of(t); chunk++) {
+            cursor at = start_of(t, p, chunk);
+            ROLLED
+            for (int j = 0; j < 8; j++) {
+                const raw w = raw_at(t, at, chunk);
+                UNROLL
+                for (int n = 0; n < runs_of(t); n++)
+                    s->u[i / 2][8 * (chunk * runs_of(t) + n) + j][i % 2] = value_of(t, &w, n);
+                at = (cursor){at.low + 4 * TL_PANEL, at.high + 4 * TL_PANEL};
+            }
+        }
+    }
+}
+
+/* Adds a super-block to y, the sums of 16 rows times C columns. */
+INL void tile(tl_dtype t, dot_form form, int C, float *y, int64_t y_stride, const strip *w, const tl_x256 *const *x) {
+    const int fit = fit_of(t, form), each = is_wide(t) ? 8 : 4; /* groups of a sub-block */
+    int8_t q[COLUMNS][256];
+    x_sums xs[COLUMNS];
+    for (int c = 0; c < C; c++) {
+        memcpy(q[c], x[c]->q, sizeof q[c]);
+        sums_of(t, x[c], &xs[c]);
+    }
+    ROLLED
+    for (int pair = 0; pair < QUADS / 2; pair++) {
+        vi s[COLUMNS][2];
+        for (int c = 0; c < C; c++)
+            s[c][0] = s[c][1] = vi_set(0);
+        const vi(*u)[2] = w->u[pair], (*sc)[2] = w->sc[pair];
+        const int8_t *at = q[0];
+        ROLLED
+        for (int sub = 0; sub < 64 / each; sub++) {
+            for (int from = 0; from < each; from += fit) {
+                vi part[COLUMNS][2];
+                for (int c = 0; c < C; c++)
+                    part[c][0] = part[c][1] = vi_set(0);
+                ROLLED
+                for (int j = 0; j < fit;
+                     j++) { /* one group a turn: unrolled, clang takes one sum after the other and spills what they share */
+                    u = kept(u);
+                    at = kept(at);
+                    for (int c = 0; c < C; c++) {
+                        const vi four = vi_spread(at + 256 * c);
+                        part[c][0] = dot_add(form, part[c][0], four, u[0][0]);
+                        part[c][1] = dot_add(form, part[c][1], four, u[0][1]);
+                    }
+                    u++;
+                    at += 4;
+                }
+                for (int c = 0; c < C; c++)
+                    for (int h = 0; h < 2; h++)
+                        s[c][h] = vi_add(s[c][h], dot_scaled(form, part[c][h], sc[0][h]));
+            }
+            sc++;
+        }
+        for (int c = 0; c < C; c++)
+            for (int h = 0; h < 2; h++) {
+                const int i = 2 * pair + h;
+                float *to = y + c * y_stride + VL * i;
+                vi sums = vi_set(0);
+                for (int f = 0; f < fours_of(t); f++)
+                    sums = with_sums(sums, w->factors[i][f], &xs[c], f);
+                v_store(to, add_block(t, v_load(to), centred(t, s[c][h], sums), sums, w->d[i], w->m[i], v_set(x[c]->d)));
+            }
+    }
+}
+
+INL void many_columns(tl_dtype t, dot_form form, float *y, int64_t y_stride, const uint8_t *p, const char *x, size_t x_stride, int n_cols,
+                      int64_t k) {
+    strip w;
+    for (int c = 0; c < n_cols; c++)
+        for (int i = 0; i < QUADS; i++)
+            v_store(y + c * y_stride + VL * i, v_set(0.0f));
+    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
+        fill(t, form, &w, p);
+        for (int c = 0; c < n_cols;) {
+            const int C = n_cols - c < COLUMNS ? 1 : COLUMNS;
+            const tl_x256 *v[COLUMNS];
+            for (int i = 0; i < C; i++)
+                v[i] = (const tl_x256 *)(const void *)(x + (size_t)(c + i) * x_stride) + b;
+            if (C == COLUMNS)
+                tile(t, form, COLUMNS, y + c * y_stride, y_stride, &w, v);
+            else
+                tile(t, form, 1, y + c * y_stride, y_stride, &w, v);
+            c += C;
+        }
+    }
+}
+
+INL void panel(tl_dtype t, dot_form form, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols,
+               int64_t k) {
+    if (n_cols > FEW)
+        many_columns(t, form, y, y_stride, p, x, x_stride, n_cols, k);
+    else
+        for (int c = 0; c < n_cols; c++)
+            one_column(t, form, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);
+}
+
+#define PANEL(name, type)                                                                                                            \
+    void tl_relaxed_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        if (form_here() == IN_16)                                                                                                    \
+            panel(type, IN_16, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
+        else                                                                                                                         \
+            panel(type, IN_32, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
+    }
+
+PANEL(q2_k, TL_Q2_K)
+PANEL(q3_k, TL_Q3_K)
+PANEL(q4_k, TL_Q4_K)
+PANEL(q5_k, TL_Q5_K)
+PANEL(q6_k, TL_Q6_K)
 #endif

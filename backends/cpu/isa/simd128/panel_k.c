@@ -1,25 +1,259 @@
-/* panel_k.c: packed panels of K-quants with simd128: isa/super.inl over the words of vec.h, by dot_i16x8 of bytes widened to pairs. */
+/* panel_k.c: packed panels of K-quants (backends/cpu/pack.c) times rows of tl_x256 with simd128, by dot_i16x8 on weights and x widened to
+ * 16 bits in pairs.
+ *
+ * Many columns: a super-block becomes a *strip* of 16-bit weights that are centred and have the scale of their sub-block in them, |sc (q - o)| <=
+ * 128 * 32, so that S is one sum of products, below 2^28, and a scale costs nothing. Tiles of 8 rows by 4 columns run over it. One column:
+ * straight from the panel, a sum for each sub-block, then times its scale. The float step is that of quant.h.
+ *
+ * Widened, bytes 0 and 2 of a group make one pair and bytes 1 and 3 the other: 16 values become 8 of the one kind and 8 of the other. A
+ * *step* is such a pair; steps of weights and of x come in the same order. */
 #include "backends/cpu/isa/simd128/simd128.h"
 
 #ifdef TL_HAVE_LEVEL
-#include <string.h>
+#include "backends/cpu/isa/simd128/super.h"
 
-#include "backends/cpu/isa/simd128/vec.h"
+enum {
+    COLUMNS = 4,
+    FEW = 2,
+    STEPS = 128,
+    STEPS_16 = 8
+}; /* columns of a tile; up to which no strip pays; steps of a super-block, of 16 elements */
 
-enum { COLUMNS_K = 4 };
+/* ---- widening ---- */
 
-/* Dots of n vectors of unsigned bytes, below 128, with 4 n values of x. */
-static inline __attribute__((always_inline)) vi dots(const vi *u, int n, const int8_t *x, int fit) {
-    vi sum = vi_set(0);
-    (void)fit; /* 32 bits hold all products */
-    for (int i = 0; i < n; i++) {
-        vi four = vi_spread(x + 4 * i);
-        sum = vi_pairs(sum, vi_and(u[i], vi_set(0x00FF00FF)), vi_even(four));
-        sum = vi_pairs(sum, vi_odd(u[i]), vi_odd(four));
+/* All steps of x, one a word. */
+INL void widen(int32_t *word, const tl_x256 *x) {
+    for (int i = 0; i < 16; i++) {
+        vi q = vi_load(x->q + 16 * i);
+        vi_store(word + STEPS_16 * i, vi_even(q));
+        vi_store(word + STEPS_16 * i + 4, vi_odd(q));
     }
-    return sum;
 }
 
-#define TL_ISA(name) tl_simd128_##name
-#include "backends/cpu/isa/super.inl"
+/* Both steps of a group, whose bytes are unsigned. */
+INL vi even_of(vi v) {
+    return vi_and(v, vi_set(0x00FF00FF));
+}
+
+INL vi odd_of(vi v) {
+    return wasm_u16x8_shr(v, 8);
+}
+
+/* ---- one column ---- */
+
+/* The sums of quads `pair` and the next over a super-block, added to y. */
+INL void one_pair(tl_dtype t, float *y, const uint8_t *block, int pair, const tl_x256 *x, const int32_t *steps, const x_sums *xs) {
+    const uint8_t *p[2];
+    vi scale[2][16], s[2], sums[2];
+    for (int h = 0; h < 2; h++) {
+        p[h] = block + head_of(t) * TL_PANEL + 4 * VL * (2 * pair + h);
+        s[h] = sums[h] = vi_set(0);
+        UNROLL
+        for (int f = 0; f < fours_of(t); f++) {
+            vi sc, mn;
+            scales_of(t, p[h], f, &sc, &mn);
+            sums[h] = with_sums(sums[h], offset_of(t) ? sc : mn, xs, f);
+            for (int i = 0; i < 4; i++)
+                scale[h][4 * f + i] = vi_byte(sc, i);
+        }
+    }
+    const vi *next[2] = {scale[0], scale[1]};
+    ROLLED
+    for (int chunk = 0; chunk < 8 / runs_of(t); chunk++) {
+        cursor at = start_of(t, p[0], chunk);
+        const int32_t *two = steps + chunk * runs_of(t) * 2 * STEPS_16;
+        vi sum[2][4];
+        ROLLED
+        for (int part = 0; part < 2; part++) {
+            if (part == 0 || !is_wide(t))
+                UNROLL
+            for (int n = 0; n < runs_of(t); n++)
+                sum[0][n] = sum[1][n] = vi_set(0);
+            ROLLED
+            for (int j = 0; j < 4; j++) {
+                raw w[2];
+                at = (cursor){kept(at.low), kept(at.high)};
+                two = kept(two);
+                for (int h = 0; h < 2; h++)
+                    w[h] = raw_at(t, (cursor){at.low + 4 * VL * h, at.high + 4 * VL * h}, chunk);
+                UNROLL
+                for (int n = 0; n < runs_of(t); n++) {
+                    const vi even = vi_spread(two + 2 * STEPS_16 * n), odd = vi_spread(two + 2 * STEPS_16 * n + 4);
+                    for (int h = 0; h < 2; h++) {
+                        vi v = value_of(t, &w[h], n);
+                        sum[h][n] = vi_pairs(vi_pairs(sum[h][n], even_of(v), even), odd_of(v), odd);
+                    }
+                }
+                at = (cursor){at.low + 4 * TL_PANEL, at.high + 4 * TL_PANEL};
+                two++;
+            }
+            two += 4;
+            if (part == 1 || !is_wide(t))
+                for (int h = 0; h < 2; h++)
+                    UNROLL
+            for (int n = 0; n < runs_of(t); n++)
+                s[h] = vi_add(s[h], vi_mul(sum[h][n], next[h][is_wide(t) ? n : 2 * n + part]));
+        }
+        next[0] += is_wide(t) ? 2 : 8;
+        next[1] += is_wide(t) ? 2 : 8;
+    }
+    for (int h = 0; h < 2; h++) {
+        const int i = 2 * pair + h;
+        if (offset_of(t))
+            s[h] = vi_sub(s[h], vi_mul(sums[h], vi_set(offset_of(t))));
+        v_store(y + VL * i, add_block(t, v_load(y + VL * i), s[h], sums[h], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
+    }
+}
+
+INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
+    for (int i = 0; i < QUADS; i++)
+        v_store(y + VL * i, v_set(0.0f));
+    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
+        int32_t steps[STEPS];
+        x_sums xs;
+        widen(steps, &x[b]);
+        sums_of(t, &x[b], &xs);
+        ROLLED
+        for (int pair = 0; pair < QUADS / 2; pair++)
+            one_pair(t, y, p, pair, &x[b], steps, &xs);
+    }
+}
+
+/* ---- many columns ---- */
+
+/* A super-block: steps times their scales, two quads of rows side by side, and what the float step needs. */
+typedef struct strip {
+    vi w[QUADS / 2][STEPS][2], mn[QUADS][4];
+    vf d[QUADS], m[QUADS];
+} strip;
+
+INL void fill(tl_dtype t, strip *s, const uint8_t *block) {
+    ROLLED
+    for (int i = 0; i < QUADS; i++) {
+        const uint8_t *p = kept(block + head_of(t) * TL_PANEL + 4 * VL * i);
+        const vi offset = wasm_i16x8_splat((int16_t)offset_of(t));
+        vi sc[4], scale[16];
+        s->d[i] = scale_of(block, i);
+        s->m[i] = min_of(t, block, i);
+        UNROLL
+        for (int f = 0; f < fours_of(t); f++)
+            scales_of(t, p, f, &sc[f], &s->mn[i][f]);
+        for (int f = 0; f < fours_of(t); f++)
+            UNROLL
+        for (int n = 0; n < 4; n++)
+            scale[4 * f + n] = twice(sc[f], n);
+        ROLLED
+        for (int chunk = 0; chunk < 8 / runs_of(t); chunk++) {
+            cursor at = start_of(t, p, chunk);
+            ROLLED
+            for (int j = 0; j < 8; j++) {
+                const raw w = raw_at(t, at, chunk);
+                UNROLL
+                for (int n = 0; n < runs_of(t); n++) {
+                    const int r = chunk * runs_of(t) + n;
+                    const vi by = scale[is_wide(t) ? r : 2 * r + j / 4], v = value_of(t, &w, n);
+                    vi *to = &s->w[i / 2][(2 * r + j / 4) * STEPS_16 + j % 4][i % 2];
+                    to[0] = wasm_i16x8_mul(wasm_i16x8_sub(even_of(v), offset), by);
+                    to[2 * 4] = wasm_i16x8_mul(wasm_i16x8_sub(odd_of(v), offset), by);
+                }
+                at = (cursor){at.low + 4 * TL_PANEL, at.high + 4 * TL_PANEL};
+            }
+        }
+    }
+}
+
+/* Two quads of a strip times C columns: the sums over a super-block. */
+INL void sum_steps(int C, vi (*sum)[2], const vi (*w)[2], const int32_t *x) {
+    vi s[COLUMNS][2];
+    for (int c = 0; c < C; c++)
+        s[c][0] = s[c][1] = vi_set(0);
+    ROLLED
+    for (int i = 0; i < STEPS; i++) {
+        w = kept(w);
+        x = kept(x);
+        for (int c = 0; c < C; c++) {
+            vi two = vi_spread(x + c * STEPS);
+            s[c][0] = vi_pairs(s[c][0], w[0][0], two);
+            s[c][1] = vi_pairs(s[c][1], w[0][1], two);
+        }
+        w++;
+        x++;
+    }
+    for (int c = 0; c < C; c++) {
+        sum[c][0] = s[c][0];
+        sum[c][1] = s[c][1];
+    }
+}
+
+#define SUM_STEPS(n)                                                                                      \
+    static __attribute__((noinline)) void sum_steps_##n(vi(*sum)[2], const vi(*w)[2], const int32_t *x) { \
+        sum_steps(n, sum, w, x);                                                                          \
+    }
+SUM_STEPS(1)
+SUM_STEPS(2)
+SUM_STEPS(3)
+SUM_STEPS(4)
+
+/* Adds a super-block to y, the sums of 16 rows times C columns. */
+INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *w, const tl_x256 *const *x) {
+    int32_t steps[COLUMNS][STEPS];
+    x_sums xs[COLUMNS];
+    for (int c = 0; c < C; c++) {
+        widen(steps[c], x[c]);
+        sums_of(t, x[c], &xs[c]);
+    }
+    for (int pair = 0; pair < QUADS / 2; pair++) {
+        vi sum[COLUMNS][2];
+        if (C == 4)
+            sum_steps_4(sum, w->w[pair], steps[0]);
+        else if (C == 3)
+            sum_steps_3(sum, w->w[pair], steps[0]);
+        else if (C == 2)
+            sum_steps_2(sum, w->w[pair], steps[0]);
+        else
+            sum_steps_1(sum, w->w[pair], steps[0]);
+        for (int h = 0; h < 2; h++)
+            for (int c = 0; c < C; c++) {
+                const int i = 2 * pair + h;
+                float *to = y + c * y_stride + VL * i;
+                vi sums = vi_set(0);
+                if (!offset_of(t))
+                    for (int f = 0; f < fours_of(t); f++)
+                        sums = with_sums(sums, w->mn[i][f], &xs[c], f);
+                v_store(to, add_block(t, v_load(to), sum[c][h], sums, w->d[i], w->m[i], v_set(x[c]->d)));
+            }
+    }
+}
+
+INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    strip w;
+    for (int c = 0; c < n_cols; c++)
+        for (int i = 0; i < QUADS; i++)
+            v_store(y + c * y_stride + VL * i, v_set(0.0f));
+    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
+        fill(t, &w, p);
+        for (int c = 0; c < n_cols; c += COLUMNS) {
+            const tl_x256 *v[COLUMNS];
+            const int C = n_cols - c < COLUMNS ? n_cols - c : COLUMNS;
+            for (int i = 0; i < C; i++)
+                v[i] = (const tl_x256 *)(const void *)((const char *)x + (size_t)(c + i) * x_stride) + b;
+            tile(t, C, y + c * y_stride, y_stride, &w, v);
+        }
+    }
+}
+
+#define PANEL(name, type)                                                                                                            \
+    void tl_simd128_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        if (n_cols > FEW)                                                                                                            \
+            many_columns(type, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
+        else                                                                                                                         \
+            for (int c = 0; c < n_cols; c++)                                                                                         \
+                one_column(type, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);                    \
+    }
+
+PANEL(q2_k, TL_Q2_K)
+PANEL(q3_k, TL_Q3_K)
+PANEL(q4_k, TL_Q4_K)
+PANEL(q5_k, TL_Q5_K)
+PANEL(q6_k, TL_Q6_K)
 #endif

@@ -1,4 +1,4 @@
-/* vec.h: the vector words of the simd128 and relaxed levels: 4 lanes. rows.inl, dot.inl and super.inl are written against these names;
+/* vec.h: the vector words of the simd128 and relaxed levels: 4 lanes. rows.inl, dot.inl and the panels are written against these names;
  * what each one does is listed in backends/cpu/isa/rows.inl. Compiled for relaxed, v_fused is relaxed_madd, which an engine may or may
  * not fuse: where the product is exact both give the same bits. Only static inline. */
 #ifndef TALLY_VEC_SIMD128_H
@@ -110,6 +110,8 @@ static inline vi vi_byte(vi a, int j) { return wasm_i32x4_shr(wasm_i32x4_shl(a, 
 static inline vi vi_even(vi a) { return wasm_i16x8_shr(wasm_i16x8_shl(a, 8), 8); }
 static inline vi vi_odd(vi a) { return wasm_i16x8_shr(a, 8); }
 static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, wasm_i32x4_dot_i16x8(a, b)); }
+/* The same address, of which nothing else is known: so that what is added to it goes into the instruction that loads. */
+static inline const void *kept(const void *p) { __asm__("" : "+r"(p)); return p; }
 /* The same 4 bytes in every lane. */
 static inline vi vi_spread(const void *p) { return wasm_v128_load32_splat(p); }
 

@@ -1,0 +1,166 @@
+/* super.h: what the panels of K-quants of simd128 and relaxed share: facts of a type, decoding, sums of x, the float step. Where things lie in a
+ * packed super-block (backends/cpu/pack.c) follows from the file's block: groups of 4 bytes in file order, each for 16 rows. A *quad* is 4
+ * rows, one a lane; p is the first group of a quad. Only static inline; t is a constant wherever these are inlined. */
+#ifndef TALLY_SUPER_SIMD128_H
+#define TALLY_SUPER_SIMD128_H
+
+#include "backends/cpu/isa/simd128/vec.h"
+#include "backends/cpu/kernels.h"
+
+#define INL static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define ROLLED _Pragma("clang loop unroll(disable)")
+
+enum { QUADS = TL_PANEL / VL };
+
+/* ---- facts of a type ---- */
+
+INL size_t head_of(tl_dtype t) {
+    return t == TL_Q3_K || t == TL_Q6_K ? 2 : 4;
+}
+
+INL size_t block_bytes(tl_dtype t) {
+    return (size_t)TL_PANEL * (t == TL_Q2_K ? 84 : t == TL_Q3_K ? 110 : t == TL_Q4_K ? 144 : t == TL_Q5_K ? 176 : 210);
+}
+
+/* Sub-blocks of 32 in place of 16. */
+INL bool is_wide(tl_dtype t) {
+    return t == TL_Q4_K || t == TL_Q5_K;
+}
+
+/* How far values stand from zero; 0: they have minima instead. */
+INL int offset_of(tl_dtype t) {
+    return t == TL_Q6_K ? 32 : t == TL_Q3_K ? 4 : 0;
+}
+
+/* Groups of 4 bytes that scales are taken apart from, 4 scales each. */
+INL int fours_of(tl_dtype t) {
+    return is_wide(t) ? 2 : 4;
+}
+
+/* ---- decoding ---- */
+
+INL vi group(const uint8_t *p, int g) {
+    return vi_load(p + g * (4 * TL_PANEL));
+}
+
+/* The bytes shifted left by n and masked. */
+INL vi bytes_up(vi a, int n, int mask) {
+    return vi_and(vi_shl(a, n), wasm_i8x16_splat((int8_t)mask));
+}
+
+/* Scales (and minima) of sub-blocks 4 four .. 4 four + 3, one a byte, of each row. */
+INL void scales_of(tl_dtype t, const uint8_t *p, int four, vi *sc, vi *mn) {
+    *mn = vi_set(0);
+    if (is_wide(t)) {
+        vi a = group(p, 0), b = group(p, 1), c = group(p, 2);
+        *sc = four ? vi_or(vi_bytes(c, 0, 15), vi_bytes(a, 2, 48)) : vi_bytes(a, 0, 63);
+        *mn = four ? vi_or(vi_bytes(c, 4, 15), vi_bytes(b, 2, 48)) : vi_bytes(b, 0, 63);
+    } else if (t == TL_Q2_K) {
+        *sc = vi_bytes(group(p, four), 0, 15);
+        *mn = vi_bytes(group(p, four), 4, 15);
+    } else if (t == TL_Q3_K) {
+        vi low = vi_bytes(group(p, 24 + four % 2), four / 2 * 4, 15), all = group(p, 26);
+        vi high = four < 2 ? bytes_up(all, 4 - 2 * four, 48) : vi_bytes(all, 2 * four - 4, 48);
+        *sc = wasm_i8x16_sub(vi_or(low, high), wasm_i8x16_splat(32));
+    } else {
+        *sc = group(p, 48 + four);
+    }
+}
+
+/* A super-block is 8 runs of 32 elements. Runs that share bytes are a *chunk*: 2 of Q4_K and Q5_K, 4 of the others. What lies in group j of a
+ * chunk's runs comes from one or two groups of low bits and one of high bits, so that a loop over j needs no shift that it does not know. */
+INL int runs_of(tl_dtype t) {
+    return is_wide(t) ? 2 : 4;
+}
+
+typedef struct cursor {
+    const uint8_t *low, *high;
+} cursor;
+
+INL cursor start_of(tl_dtype t, const uint8_t *p, int chunk) {
+    const int group = 4 * TL_PANEL, low = t == TL_Q6_K ? 0 : t == TL_Q4_K ? 3 : t == TL_Q5_K ? 11 : t == TL_Q2_K ? 4 : 8;
+    const int high = t == TL_Q6_K ? 32 + 8 * chunk : t == TL_Q5_K ? 3 : 0;
+    return (cursor){p + (low + (t == TL_Q6_K ? 16 : 8) * chunk) * group, p + high * group};
+}
+
+typedef struct raw {
+    vi low[2], high;
+} raw;
+
+INL raw raw_at(tl_dtype t, cursor at, int chunk) {
+    raw w = {{vi_load(at.low), vi_set(0)}, vi_set(0)};
+    if (t == TL_Q6_K)
+        w.low[1] = group(at.low, 8);
+    if (t == TL_Q6_K || t == TL_Q5_K || t == TL_Q3_K)
+        w.high = vi_load(at.high);
+    if (t == TL_Q5_K || t == TL_Q3_K) /* bit r is that of run r */
+        w.high = vi_shr(w.high, chunk * runs_of(t));
+    return w;
+}
+
+/* Elements of the n-th run of a chunk, unsigned. */
+INL vi value_of(tl_dtype t, const raw *w, int n) {
+    if (is_wide(t)) {
+        vi v = vi_bytes(w->low[0], 4 * n, 15);
+        return t == TL_Q5_K ? vi_or(v, bytes_up(w->high, 4 - n, 16)) : v;
+    }
+    if (t == TL_Q6_K)
+        return vi_or(vi_bytes(w->low[n % 2], n / 2 * 4, 15), n < 3 ? bytes_up(w->high, 4 - 2 * n, 48) : vi_bytes(w->high, 2, 48));
+    vi v = vi_bytes(w->low[0], 2 * n, 3);
+    return t == TL_Q2_K ? v : vi_or(v, n < 2 ? bytes_up(w->high, 2 - n, 4) : vi_bytes(w->high, n - 2, 4));
+}
+
+/* Byte j of each lane, with its sign, as a pair of 16 bits. */
+INL vi twice(vi v, int j) {
+    const vi from = wasm_i8x16_add(wasm_i8x16_const(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12), wasm_i8x16_splat((int8_t)j));
+    return wasm_i16x8_shr(wasm_i8x16_swizzle(v, from), 8);
+}
+
+/* ---- sums of x ---- */
+
+/* What scales or minima are multiplied with: sums of x over sub-blocks, in pairs as bytes 0 and 2, or 1 and 3, of four scales have them. */
+typedef struct x_sums {
+    int32_t word[8];
+} x_sums;
+
+INL vi in_pairs(vi v) {
+    return wasm_i16x8_shuffle(v, v, 0, 2, 1, 3, 4, 6, 5, 7);
+}
+
+INL void sums_of(tl_dtype t, const tl_x256 *x, x_sums *s) {
+    vi a = vi_load(x->bsum), b = vi_load(x->bsum + 8);
+    if (is_wide(t)) {
+        vi_store(s->word, in_pairs(wasm_i16x8_narrow_i32x4(wasm_i32x4_extadd_pairwise_i16x8(a), wasm_i32x4_extadd_pairwise_i16x8(b))));
+        return;
+    }
+    vi_store(s->word, in_pairs(a));
+    vi_store(s->word + 4, in_pairs(b));
+}
+
+/* acc + the sum over four sub-blocks of a factor, one a byte, times the sum of x. */
+INL vi with_sums(vi acc, vi factors, const x_sums *s, int four) {
+    acc = vi_pairs(acc, vi_even(factors), vi_spread(&s->word[2 * four]));
+    return vi_pairs(acc, vi_odd(factors), vi_spread(&s->word[2 * four + 1]));
+}
+
+/* ---- the float step ---- */
+
+/* acc + what a super-block adds: s centred, sums those of minima times sums of x, head the block's f16 scales of this quad. */
+INL vf add_block(tl_dtype t, vf acc, vi s, vi sums, vf d, vf m, vf dx) {
+    vf v = v_from_int(s);
+    if (offset_of(t))
+        return v_add(acc, v_mul(v, v_mul(d, dx)));
+    v = v_sub(v_mul(v, d), v_mul(v_from_int(sums), m));
+    return v_add(acc, v_mul(v, dx));
+}
+
+INL vf scale_of(const uint8_t *block, int i) {
+    return v_from_f16(block + 2 * VL * i);
+}
+
+INL vf min_of(tl_dtype t, const uint8_t *block, int i) {
+    return offset_of(t) ? v_set(0.0f) : v_from_f16(block + 2 * TL_PANEL + 2 * VL * i);
+}
+
+#endif
