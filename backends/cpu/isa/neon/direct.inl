@@ -7,18 +7,20 @@
 
 /* ---- blocks of 32 ---- */
 
-#define STEP_8(g, x, lane)                                        \
-    _Pragma("GCC unroll 8") for (int q = 0; q < 4; q++) {         \
-        ADD4(s[q], vreinterpretq_s8_u8(group(p, g, q)), x, lane); \
-        if (g % 2)                                                \
-            s[q] = part_spilled(s[q]);                            \
+#define STEP_8(g, x, lane)                                                     \
+    _Pragma("GCC unroll 8") \
+    for (int q = 0; q < 4; q++) {                                              \
+        ADD4(s[q], vreinterpretq_s8_u8(group(p, g, q)), x, lane);              \
+        if (g % 2)                                                             \
+            s[q] = part_spilled(s[q]);                                                 \
     }
 
-#define STEP_4(g)                                         \
-    _Pragma("GCC unroll 8") for (int q = 0; q < 4; q++) { \
-        couple w = unpack_32(t, p, g, q, false);          \
-        ADD4(s[q], w.a, x0, g);                           \
-        ADD4(s[q], w.b, x1, g);                           \
+#define STEP_4(g)                                        \
+    _Pragma("GCC unroll 8") \
+    for (int q = 0; q < 4; q++) {                        \
+        couple w = unpack_32(t, p, g, q, false);         \
+        ADD4(s[q], w.a, x0, g);                          \
+        ADD4(s[q], w.b, x1, g);                          \
     }
 
 /* Adds block x to acc, 4 rows a vector. */
@@ -107,11 +109,12 @@ INL float32x4_t add_super(tl_dtype t, float32x4_t acc, const uint8_t *head, int 
     return vaddq_f32(acc, vmulq_n_f32(vsubq_f32(vmulq_f32(isum, d), vmulq_f32(vcvtq_f32_s32(T), m)), dx));
 }
 
-#define STEP_K(j, x0, x1, lane)                           \
-    _Pragma("GCC unroll 8") for (int q = 0; q < 4; q++) { \
-        couple w = unpack_256(t, p, i, j, q, false);      \
-        ADD4(a[q], w.a, x0, lane);                        \
-        ADD4(b[q], w.b, x1, lane);                        \
+#define STEP_K(j, x0, x1, lane)                                   \
+    _Pragma("GCC unroll 8") \
+    for (int q = 0; q < 4; q++) {                                 \
+        couple w = unpack_256(t, p, i, j, q, false);              \
+        ADD4(a[q], w.a, x0, lane);                                \
+        ADD4(b[q], w.b, x1, lane);                                \
     }
 
 /* The dots of 4 or 8 STEP_K's times the scales of sub-blocks na and nb, into s; the next ones begin. */

@@ -54,8 +54,9 @@ INL void put_block(tl_dtype t, int8_t *dst, int q, const int8x16_t *u, float32x4
  *     v25 .. v27  of a strip; where weights have minima v26 and v27
  *     v28 .. v31  integer sums of four rows, a register each column */
 
+/* clang-format off */
 /* Four values of each of four rows, v[w], with a lane of each column's x. */
-#define DOTS(w, x0, x1, x2, x3, lane)                   \
+#define DOTS(w, x0, x1, x2, x3, lane)                    \
     "sdot v28.4s, v" #w ".16b, " #x0 ".4b[" #lane "]\n" \
     "sdot v29.4s, v" #w ".16b, " #x1 ".4b[" #lane "]\n" \
     "sdot v30.4s, v" #w ".16b, " #x2 ".4b[" #lane "]\n" \
@@ -63,7 +64,7 @@ INL void put_block(tl_dtype t, int8_t *dst, int q, const int8x16_t *u, float32x4
 #define LOW(w, lane) DOTS(w, v16, v18, v20, v22, lane)
 #define HIGH(w, lane) DOTS(w, v17, v19, v21, v23, lane)
 
-/* One load in place of four movi, which most cores give to the busy vector units. */
+/* One load in place of four movi, which many cores give to the vector units; these are busy, loads are not. */
 #define CLEAR "ld1 {v28.4s, v29.4s, v30.4s, v31.4s}, [%[zeros]]\n"
 #define NEXT_2 "ld1 {v26.16b, v27.16b}, [%[w]], #32\n"
 #define NEXT_3 "ld1 {v25.16b, v26.16b, v27.16b}, [%[w]], #48\n"
@@ -79,22 +80,42 @@ INL void put_block(tl_dtype t, int8_t *dst, int q, const int8x16_t *u, float32x4
     "fadd " #a3 ".4s, " #a3 ".4s, v31.4s\n"
 
 /* Four rows of a block onto a0 .. a3: acc + (float)isum * (d * dx). */
-#define ROWS(raised, a0, a1, a2, a3)                                                                           \
-    CLEAR NEXT_3 LOW(25, 0) LOW(26, 1) LOW(27, 2) NEXT_3 LOW(25, 3) HIGH(26, 0) HIGH(27, 1) NEXT_3 HIGH(25, 2) \
-        HIGH(26, 3) "fmul v25.4s, v27.4s, v24.s[0]\n fmul v26.4s, v27.4s, v24.s[1]\n" TO_FLOAT(                \
-            raised) "fmul v28.4s, v28.4s, v25.4s\n fmul v29.4s, v29.4s, v26.4s\n"                              \
-                    "fmul v25.4s, v27.4s, v24.s[2]\n fmul v26.4s, v27.4s, v24.s[3]\n"                          \
-                    "fmul v30.4s, v30.4s, v25.4s\n fmul v31.4s, v31.4s, v26.4s\n" ADD(a0, a1, a2, a3)
+#define ROWS(raised, a0, a1, a2, a3)                \
+    CLEAR                                           \
+    NEXT_3 LOW(25, 0) LOW(26, 1) LOW(27, 2)         \
+    NEXT_3 LOW(25, 3) HIGH(26, 0) HIGH(27, 1)       \
+    NEXT_3 HIGH(25, 2) HIGH(26, 3) TO_FLOAT(raised) \
+    "fmul v25.4s, v27.4s, v24.s[0]\n"               \
+    "fmul v26.4s, v27.4s, v24.s[1]\n"               \
+    "fmul v28.4s, v28.4s, v25.4s\n"                 \
+    "fmul v29.4s, v29.4s, v26.4s\n"                 \
+    "fmul v25.4s, v27.4s, v24.s[2]\n"               \
+    "fmul v26.4s, v27.4s, v24.s[3]\n"               \
+    "fmul v30.4s, v30.4s, v25.4s\n"                 \
+    "fmul v31.4s, v31.4s, v26.4s\n"                 \
+    ADD(a0, a1, a2, a3)
 
 /* The same with minima: acc + ((float)isum * d + m * (float)bsum) * dx. */
-#define MIN_ROWS(raised, a0, a1, a2, a3)                                                                                                 \
-    CLEAR NEXT_2 LOW(26, 0) LOW(27, 1) NEXT_2 LOW(26, 2) LOW(27, 3) NEXT_2 HIGH(26, 0) HIGH(27, 1) NEXT_2 HIGH(26, 2) HIGH(27, 3) NEXT_2 \
-    TO_FLOAT(raised) "fmul v28.4s, v28.4s, v26.4s\n fmul v29.4s, v29.4s, v26.4s\n"                                                       \
-                     "fmul v30.4s, v30.4s, v26.4s\n fmul v31.4s, v31.4s, v26.4s\n"                                                       \
-                     "fmla v28.4s, v27.4s, v25.s[0]\n fmla v29.4s, v27.4s, v25.s[1]\n"                                                   \
-                     "fmla v30.4s, v27.4s, v25.s[2]\n fmla v31.4s, v27.4s, v25.s[3]\n"                                                   \
-                     "fmul v28.4s, v28.4s, v24.s[0]\n fmul v29.4s, v29.4s, v24.s[1]\n"                                                   \
-                     "fmul v30.4s, v30.4s, v24.s[2]\n fmul v31.4s, v31.4s, v24.s[3]\n" ADD(a0, a1, a2, a3)
+#define MIN_ROWS(raised, a0, a1, a2, a3)     \
+    CLEAR                                    \
+    NEXT_2 LOW(26, 0) LOW(27, 1)             \
+    NEXT_2 LOW(26, 2) LOW(27, 3)             \
+    NEXT_2 HIGH(26, 0) HIGH(27, 1)           \
+    NEXT_2 HIGH(26, 2) HIGH(27, 3)           \
+    NEXT_2 TO_FLOAT(raised)                  \
+    "fmul v28.4s, v28.4s, v26.4s\n"          \
+    "fmul v29.4s, v29.4s, v26.4s\n"          \
+    "fmul v30.4s, v30.4s, v26.4s\n"          \
+    "fmul v31.4s, v31.4s, v26.4s\n"          \
+    "fmla v28.4s, v27.4s, v25.s[0]\n"        \
+    "fmla v29.4s, v27.4s, v25.s[1]\n"        \
+    "fmla v30.4s, v27.4s, v25.s[2]\n"        \
+    "fmla v31.4s, v27.4s, v25.s[3]\n"        \
+    "fmul v28.4s, v28.4s, v24.s[0]\n"        \
+    "fmul v29.4s, v29.4s, v24.s[1]\n"        \
+    "fmul v30.4s, v30.4s, v24.s[2]\n"        \
+    "fmul v31.4s, v31.4s, v24.s[3]\n"        \
+    ADD(a0, a1, a2, a3)
 
 /* The next word of each column into the lanes of v. */
 #define WORDS(v)                        \
@@ -108,33 +129,43 @@ INL void put_block(tl_dtype t, int8_t *dst, int q, const int8x16_t *u, float32x4
     "ld1 {v20.16b, v21.16b}, [%[x2]], " step "\n" \
     "ld1 {v22.16b, v23.16b}, [%[x3]], " step "\n"
 
-#define TILE_OF(x, rows, raised)                                                                                                           \
-    __extension__({                                                                                                                        \
-        __asm__ volatile(                                                                                                                  \
-            "ld1 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[from]], %[from_step]\n"                                                                  \
-            "ld1 {v4.4s, v5.4s, v6.4s, v7.4s}, [%[from]], %[from_step]\n"                                                                  \
-            "ld1 {v8.4s, v9.4s, v10.4s, v11.4s}, [%[from]], %[from_step]\n"                                                                \
-            "ld1 {v12.4s, v13.4s, v14.4s, v15.4s}, [%[from]], %[from_step]\n"                                                              \
-            "1:\n" x rows(raised, v0, v4, v8, v12) rows(raised, v1, v5, v9, v13) rows(raised, v2, v6, v10, v14)                            \
-                rows(raised, v3, v7, v11, v15) "subs %w[n], %w[n], #1\n"                                                                   \
-                                               "b.ne 1b\n"                                                                                 \
-                                               "st1 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[y]], %[y_step]\n"                                     \
-                                               "st1 {v4.4s, v5.4s, v6.4s, v7.4s}, [%[y]], %[y_step]\n"                                     \
-                                               "st1 {v8.4s, v9.4s, v10.4s, v11.4s}, [%[y]], %[y_step]\n"                                   \
-                                               "st1 {v12.4s, v13.4s, v14.4s, v15.4s}, [%[y]], %[y_step]\n"                                 \
-            : [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [w] "+r"(w), [n] "+r"(n), [from] "+r"(from), [y] "+r"(y)         \
-            : [step] "r"(sizeof(tl_x32) - 4), [zeros] "r"(zeros), [from_step] "r"(4 * from_stride), [y_step] "r"(4 * at.y_stride)          \
-            : "memory", "cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", \
-              "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");                    \
-    })
+/* The float sums from, or to, columns of p. */
+#define SUMS(op, p, step)                                    \
+    op " {v0.4s, v1.4s, v2.4s, v3.4s}, [" p "], " step "\n"   \
+    op " {v4.4s, v5.4s, v6.4s, v7.4s}, [" p "], " step "\n"   \
+    op " {v8.4s, v9.4s, v10.4s, v11.4s}, [" p "], " step "\n" \
+    op " {v12.4s, v13.4s, v14.4s, v15.4s}, [" p "], " step "\n"
 
+/* Over n blocks. __extension__: ISO C promises no strings as long as this. */
+#define TILE_OF(x, rows, raised)                                                                                                     \
+    __extension__({                                                                                                                  \
+        __asm__ volatile(SUMS("ld1", "%[from]", "%[from_step]")                                                                      \
+                         "1:\n" x                                                                                                    \
+                         rows(raised, v0, v4, v8, v12)                                                                               \
+                         rows(raised, v1, v5, v9, v13)                                                                               \
+                         rows(raised, v2, v6, v10, v14)                                                                              \
+                         rows(raised, v3, v7, v11, v15)                                                                              \
+                         "subs %w[n], %w[n], #1\n"                                                                                   \
+                         "b.ne 1b\n"                                                                                                 \
+                         SUMS("st1", "%[y]", "%[y_step]")                                                                            \
+                         : [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [w] "+r"(w), [n] "+r"(n),                     \
+                           [from] "+r"(from), [y] "+r"(y)                                                                            \
+                         : [step] "r"(sizeof(tl_x32) - 4), [zeros] "r"(zeros), [from_step] "r"(4 * from_stride),                     \
+                           [y_step] "r"(4 * at.y_stride)                                                                             \
+                         : "memory", "cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",   \
+                           "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28",  \
+                           "v29", "v30", "v31");                                                                                     \
+    })
+/* clang-format on */
+
+/* n blocks onto what `from` holds, into y. */
 INL void tile_32(tl_dtype t, place at, const float *from, int64_t from_stride, const int8_t *w, int n) {
+    static const int32_t zeros[4 * TILE] = {0};
     const tl_x32 *x0 = x32_of(at, 0), *x1 = x32_of(at, 1), *x2 = x32_of(at, 2), *x3 = x32_of(at, 3);
     float *y = at.y;
-    static const int32_t zeros[4 * TILE] = {0};
     if (has_min(t))
         TILE_OF(WORDS(24) COLUMNS("#32") WORDS(25) "scvtf v25.4s, v25.4s\n", MIN_ROWS, "");
-    else if (t == TL_Q4_0) /* a fixed-point number */
+    else if (t == TL_Q4_0) /* four bits stand behind the point */
         TILE_OF(WORDS(24) COLUMNS("%[step]"), ROWS, ", #4");
     else
         TILE_OF(WORDS(24) COLUMNS("%[step]"), ROWS, "");

@@ -73,67 +73,116 @@ INL void put_block(tl_dtype t, int8_t *dst, int q, const int8x16_t *u, float32x4
  *     v28, v29    of a strip, and v27 where there are no minima
  *     v30, v31    integer sums of a pair of rows */
 
+/* clang-format off */
 /* Eight values of each of two rows, v[w], with those of columns 0 and 1, and 2 and 3. */
 #define DOTS(w, x0, x1)                         \
     "smmla v30.4s, v" #w ".16b, v" #x0 ".16b\n" \
     "smmla v31.4s, v" #w ".16b, v" #x1 ".16b\n"
-#define FIRST "ld1 {v28.16b, v29.16b, v30.16b, v31.16b}, [%[w]], #64\n" DOTS(28, 16, 20) DOTS(29, 17, 21)
-#define TO_FLOAT(raised) "scvtf v30.4s, v30.4s" raised "\n scvtf v31.4s, v31.4s" raised "\n"
-#define ADD(a0, a1) "fadd " #a0 ".4s, " #a0 ".4s, v30.4s\n fadd " #a1 ".4s, " #a1 ".4s, v31.4s\n"
+/* Sums start at zeros that come with the values: a movi takes a vector unit on many cores; these are busy, loads are not. */
+#define FIRST                                                       \
+    "ld1 {v28.16b, v29.16b, v30.16b, v31.16b}, [%[w]], #64\n" \
+    DOTS(28, 16, 20) DOTS(29, 17, 21)
+#define NEXT_2 "ld1 {v28.16b, v29.16b}, [%[w]], #32\n"
+#define TO_FLOAT(raised)               \
+    "scvtf v30.4s, v30.4s" raised "\n" \
+    "scvtf v31.4s, v31.4s" raised "\n"
+#define ADD(a0, a1)                         \
+    "fadd " #a0 ".4s, " #a0 ".4s, v30.4s\n" \
+    "fadd " #a1 ".4s, " #a1 ".4s, v31.4s\n"
 
 /* Two rows of a block onto a0 and a1: acc + (float)isum * (d * dx). */
-#define ROWS(raised, a0, a1)                                                                     \
-    FIRST "ld1 {v27.16b, v28.16b, v29.16b}, [%[w]], #48\n" DOTS(27, 18, 22)                      \
-        DOTS(28, 19, 23) "fmul v27.4s, v29.4s, v24.4s\n fmul v28.4s, v29.4s, v25.4s\n" TO_FLOAT( \
-            raised) "fmul v30.4s, v30.4s, v27.4s\n fmul v31.4s, v31.4s, v28.4s\n" ADD(a0, a1)
+#define ROWS(raised, a0, a1)                             \
+    FIRST                                                \
+    "ld1 {v27.16b, v28.16b, v29.16b}, [%[w]], #48\n"     \
+    DOTS(27, 18, 22) DOTS(28, 19, 23) TO_FLOAT(raised)   \
+    "fmul v27.4s, v29.4s, v24.4s\n"                      \
+    "fmul v28.4s, v29.4s, v25.4s\n"                      \
+    "fmul v30.4s, v30.4s, v27.4s\n"                      \
+    "fmul v31.4s, v31.4s, v28.4s\n"                      \
+    ADD(a0, a1)
 
 /* The same with minima: acc + ((float)isum * d + m * (float)bsum) * dx. */
-#define MIN_ROWS(raised, a0, a1)                                                                                                      \
-    FIRST "ld1 {v28.16b, v29.16b}, [%[w]], #32\n" DOTS(28, 18, 22) DOTS(29, 19, 23) "ld1 {v28.16b, v29.16b}, [%[w]], #32\n" TO_FLOAT( \
-        raised) "fmul v30.4s, v30.4s, v28.4s\n fmul v31.4s, v31.4s, v28.4s\n"                                                         \
-                "fmla v30.4s, v29.4s, v26.4s\n fmla v31.4s, v29.4s, v27.4s\n"                                                         \
-                "fmul v30.4s, v30.4s, v24.4s\n fmul v31.4s, v31.4s, v25.4s\n" ADD(a0, a1)
+#define MIN_ROWS(raised, a0, a1)             \
+    FIRST                                    \
+    NEXT_2 DOTS(28, 18, 22) DOTS(29, 19, 23) \
+    NEXT_2 TO_FLOAT(raised)                  \
+    "fmul v30.4s, v30.4s, v28.4s\n"          \
+    "fmul v31.4s, v31.4s, v28.4s\n"          \
+    "fmla v30.4s, v29.4s, v26.4s\n"          \
+    "fmla v31.4s, v29.4s, v27.4s\n"          \
+    "fmul v30.4s, v30.4s, v24.4s\n"          \
+    "fmul v31.4s, v31.4s, v25.4s\n"          \
+    ADD(a0, a1)
 
 /* The next word of columns 0 and 1 to v[a], each twice; of the others to v[b]. */
-#define WORDS(a, b)                                                                                       \
-    "ld1r {v" #a ".4s}, [%[x0]], #4\n ld1 {v" #a ".s}[1], [%[x1]], #4\n mov v" #a ".s[3], v" #a ".s[1]\n" \
-    "ld1r {v" #b ".4s}, [%[x2]], #4\n ld1 {v" #b ".s}[1], [%[x3]], #4\n mov v" #b ".s[3], v" #b ".s[1]\n"
-/* Low halves, then high halves: no zip is needed. */
-#define COLUMNS(step)                                                                                                    \
-    "ld1 {v16.1d, v17.1d, v18.1d, v19.1d}, [%[x0]], " step "\n ld4 {v16.d, v17.d, v18.d, v19.d}[1], [%[x1]], " step "\n" \
-    "ld1 {v20.1d, v21.1d, v22.1d, v23.1d}, [%[x2]], " step "\n ld4 {v20.d, v21.d, v22.d, v23.d}[1], [%[x3]], " step "\n"
+#define WORDS(a, b)                     \
+    "ld1r {v" #a ".4s}, [%[x0]], #4\n"  \
+    "ld1 {v" #a ".s}[1], [%[x1]], #4\n" \
+    "mov v" #a ".s[3], v" #a ".s[1]\n"  \
+    "ld1r {v" #b ".4s}, [%[x2]], #4\n"  \
+    "ld1 {v" #b ".s}[1], [%[x3]], #4\n" \
+    "mov v" #b ".s[3], v" #b ".s[1]\n"
+/* Low halves, then high halves: nothing needs to be zipped. */
+#define COLUMNS(step)                                          \
+    "ld1 {v16.1d, v17.1d, v18.1d, v19.1d}, [%[x0]], " step "\n" \
+    "ld4 {v16.d, v17.d, v18.d, v19.d}[1], [%[x1]], " step "\n"  \
+    "ld1 {v20.1d, v21.1d, v22.1d, v23.1d}, [%[x2]], " step "\n" \
+    "ld4 {v20.d, v21.d, v22.d, v23.d}[1], [%[x3]], " step "\n"
 
-/* Rows 4 q .. 4 q + 3 of the float sums, in registers a .. d, from columns in v(16 + q), v(20 + q) ..; and back. */
-#define PAIRED(a, b, c, d, q0, q1, q2, q3)                                                    \
-    "zip1 v" #a ".4s, v" #q0 ".4s, v" #q1 ".4s\n zip1 v" #b ".4s, v" #q2 ".4s, v" #q3 ".4s\n" \
-    "zip2 v" #c ".4s, v" #q0 ".4s, v" #q1 ".4s\n zip2 v" #d ".4s, v" #q2 ".4s, v" #q3 ".4s\n"
-#define APART(a, b, c, d, q0, q1, q2, q3)                                                   \
-    "uzp1 v" #q0 ".4s, v" #a ".4s, v" #c ".4s\n uzp1 v" #q2 ".4s, v" #b ".4s, v" #d ".4s\n" \
-    "uzp2 v" #q1 ".4s, v" #a ".4s, v" #c ".4s\n uzp2 v" #q3 ".4s, v" #b ".4s, v" #d ".4s\n"
-#define ALL(to) \
-    to(0, 1, 2, 3, 16, 20, 24, 28) to(4, 5, 6, 7, 17, 21, 25, 29) to(8, 9, 10, 11, 18, 22, 26, 30) to(12, 13, 14, 15, 19, 23, 27, 31)
-#define MOVED(op, p, step)                                                                                                     \
-    op " {v16.4s, v17.4s, v18.4s, v19.4s}, [" p "], " step "\n" op " {v20.4s, v21.4s, v22.4s, v23.4s}, [" p "], " step "\n" op \
-       " {v24.4s, v25.4s, v26.4s, v27.4s}, [" p "], " step "\n" op " {v28.4s, v29.4s, v30.4s, v31.4s}, [" p "], " step "\n"
+/* Columns of y, four registers each from v16 on, from or to p; to float sums as above, and back. */
+#define SUMS(op, p, step)                                        \
+    op " {v16.4s, v17.4s, v18.4s, v19.4s}, [" p "], " step "\n" \
+    op " {v20.4s, v21.4s, v22.4s, v23.4s}, [" p "], " step "\n" \
+    op " {v24.4s, v25.4s, v26.4s, v27.4s}, [" p "], " step "\n" \
+    op " {v28.4s, v29.4s, v30.4s, v31.4s}, [" p "], " step "\n"
+#define TOGETHER(a, b, c, d, c0, c1, c2, c3)            \
+    "zip1 v" #a ".4s, v" #c0 ".4s, v" #c1 ".4s\n" \
+    "zip1 v" #b ".4s, v" #c2 ".4s, v" #c3 ".4s\n" \
+    "zip2 v" #c ".4s, v" #c0 ".4s, v" #c1 ".4s\n" \
+    "zip2 v" #d ".4s, v" #c2 ".4s, v" #c3 ".4s\n"
+#define APART(a, b, c, d, c0, c1, c2, c3)               \
+    "uzp1 v" #c0 ".4s, v" #a ".4s, v" #c ".4s\n"  \
+    "uzp2 v" #c1 ".4s, v" #a ".4s, v" #c ".4s\n"  \
+    "uzp1 v" #c2 ".4s, v" #b ".4s, v" #d ".4s\n"  \
+    "uzp2 v" #c3 ".4s, v" #b ".4s, v" #d ".4s\n"
+#define ALL(what)                           \
+    what(0, 1, 2, 3, 16, 20, 24, 28)    \
+    what(4, 5, 6, 7, 17, 21, 25, 29)    \
+    what(8, 9, 10, 11, 18, 22, 26, 30)  \
+    what(12, 13, 14, 15, 19, 23, 27, 31)
 
-#define TILE_OF(x, rows, raised)                                                                                                           \
-    __extension__({                                                                                                                        \
-        __asm__ volatile(                                                                                                                  \
-            MOVED("ld1", "%[from]", "%[from_step]") ALL(PAIRED) "1:\n" x rows(raised, v0, v1) rows(raised, v2, v3) rows(raised, v4, v5)    \
-                rows(raised, v6, v7) rows(raised, v8, v9) rows(raised, v10, v11) rows(raised, v12, v13)                                    \
-                    rows(raised, v14, v15) "subs %w[n], %w[n], #1\n b.ne 1b\n" ALL(APART) MOVED("st1", "%[y]", "%[y_step]")                \
-            : [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [w] "+r"(w), [n] "+r"(n), [from] "+r"(from), [y] "+r"(y)         \
-            : [step] "r"(sizeof(tl_x32) - 4), [from_step] "r"(4 * from_stride), [y_step] "r"(4 * at.y_stride)                              \
-            : "memory", "cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", \
-              "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");                    \
+/* Over n blocks. __extension__: ISO C promises no strings as long as this. */
+#define TILE_OF(x, rows, raised)                                                                                                     \
+    __extension__({                                                                                                                  \
+        __asm__ volatile(SUMS("ld1", "%[from]", "%[from_step]") ALL(TOGETHER)                                                        \
+                         "1:\n" x                                                                                                    \
+                         rows(raised, v0, v1)                                                                                        \
+                         rows(raised, v2, v3)                                                                                        \
+                         rows(raised, v4, v5)                                                                                        \
+                         rows(raised, v6, v7)                                                                                        \
+                         rows(raised, v8, v9)                                                                                        \
+                         rows(raised, v10, v11)                                                                                      \
+                         rows(raised, v12, v13)                                                                                      \
+                         rows(raised, v14, v15)                                                                                      \
+                         "subs %w[n], %w[n], #1\n"                                                                                   \
+                         "b.ne 1b\n"                                                                                                 \
+                         ALL(APART) SUMS("st1", "%[y]", "%[y_step]")                                                                 \
+                         : [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [w] "+r"(w), [n] "+r"(n),                     \
+                           [from] "+r"(from), [y] "+r"(y)                                                                            \
+                         : [step] "r"(sizeof(tl_x32) - 4), [from_step] "r"(4 * from_stride), [y_step] "r"(4 * at.y_stride)           \
+                         : "memory", "cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",   \
+                           "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28",  \
+                           "v29", "v30", "v31");                                                                                     \
     })
+/* clang-format on */
 
+/* n blocks onto what `from` holds, into y. */
 INL void tile_32(tl_dtype t, place at, const float *from, int64_t from_stride, const int8_t *w, int n) {
     const tl_x32 *x0 = x32_of(at, 0), *x1 = x32_of(at, 1), *x2 = x32_of(at, 2), *x3 = x32_of(at, 3);
     float *y = at.y;
     if (has_min(t))
         TILE_OF(WORDS(24, 25) COLUMNS("#32") WORDS(26, 27) "scvtf v26.4s, v26.4s\n scvtf v27.4s, v27.4s\n", MIN_ROWS, "");
-    else if (t == TL_Q4_0) /* a fixed-point number */
+    else if (t == TL_Q4_0) /* four bits stand behind the point */
         TILE_OF(WORDS(24, 25) COLUMNS("%[step]"), ROWS, ", #4");
     else
         TILE_OF(WORDS(24, 25) COLUMNS("%[step]"), ROWS, "");
