@@ -43,7 +43,15 @@ INL int32x4_t part_total(part p, int32x4_t start, int fit) {
 
 #include "backends/cpu/isa/neon/direct.inl"
 
-enum { TILE = 2, LEAST_TILED = 4 };
+enum { TILE = 2, LEAST_TILED = 4, RAISED = 0, SCALES = 32 * TL_PANEL, MOST_BYTES = SCALES + 8 * TL_PANEL };
+
+INL size_t block_bytes(tl_dtype t) {
+    return has_min(t) ? MOST_BYTES : SCALES + 4 * TL_PANEL;
+}
+
+INL void order(int8x16_t *u, int n) {
+    (void)u, (void)n;
+}
 
 /* A group of all 16 rows lies together, as in the panel. */
 INL void put_run(int8_t *dst, int q, const int8x16_t *u) {
@@ -56,7 +64,19 @@ INL void put_ints(int32_t *dst, int q, int32x4_t v) {
     vst1q_s32(dst + 8 * q, v);
 }
 
+/* Then the scales of all rows, then the minima. */
+INL void put_block(tl_dtype t, int8_t *dst, int q, const int8x16_t *u, float32x4_t d, float32x4_t m) {
+    put_run(dst, q, u);
+    vst1q_s8(dst + SCALES + 16 * q, vreinterpretq_s8_f32(d));
+    if (has_min(t))
+        vst1q_s8(dst + SCALES + 64 + 16 * q, vreinterpretq_s8_f32(m));
+}
+
 #include "backends/cpu/isa/neon/strip.inl"
+
+INL float32x4_t scales_at(const int8_t *p) {
+    return vreinterpretq_f32_s8(vld1q_s8(p));
+}
 
 /* Dots of 16 rows with both columns over groups g0 .. g1 - 1 of a run; x [2] at the run. */
 INL void dots(tl_dtype t, part (*s)[TILE], const int8_t *w, const int8_t *const *x, int g0, int g1) {
@@ -84,22 +104,22 @@ INL void dots(tl_dtype t, part (*s)[TILE], const int8_t *w, const int8_t *const 
     }
 }
 
-INL void tile_32(tl_dtype t, place at, const strip *w, int n) {
+INL void tile_32(tl_dtype t, place at, const float *from, int64_t from_stride, const int8_t *w, int n) {
     const int32x4_t zero = vdupq_n_s32(0);
     float32x4_t acc[4][TILE];
 #pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
 #pragma GCC unroll 8
         for (int c = 0; c < TILE; c++)
-            acc[q][c] = vld1q_f32(y_of(at, c) + 4 * q);
-    for (int r = 0; r < n; r++, at.x += sizeof(tl_x32)) {
+            acc[q][c] = vld1q_f32(from + c * from_stride + 4 * q);
+    for (int r = 0; r < n; r++, at.x += sizeof(tl_x32), w += block_bytes(t)) {
         part s[4][TILE];
         const tl_x32 *v[TILE] = {x32_of(at, 0), x32_of(at, 1)};
         const int8_t *x[TILE] = {v[0]->q, v[1]->q};
-        dots(t, s, w->q[r], x, 0, 8);
+        dots(t, s, w, x, 0, 8);
 #pragma GCC unroll 8
         for (int q = 0; q < 4; q++) {
-            float32x4_t d = floats_at(w->d[r] + 8 * q), m = has_min(t) ? floats_at(w->m[r] + 8 * q) : d;
+            float32x4_t d = scales_at(w + SCALES + 16 * q), m = has_min(t) ? scales_at(w + SCALES + 64 + 16 * q) : d;
 #pragma GCC unroll 8
             for (int c = 0; c < TILE; c++) {
                 float32x4_t isum = vcvtq_f32_s32(part_total(s[q][c], zero, fit_of(t))), term;
@@ -118,7 +138,7 @@ INL void tile_32(tl_dtype t, place at, const strip *w, int n) {
             vst1q_f32(y_of(at, c) + 4 * q, acc[q][c]);
 }
 
-INL void tile_256(tl_dtype t, place at, const strip *w, const uint8_t *head) {
+INL void tile_256(tl_dtype t, place at, const super_strip *w, const uint8_t *head) {
     const int32x4_t zero = vdupq_n_s32(0);
     const int parts = is_wide(t) ? 1 : 2; /* sub-blocks of a run */
     int32x4_t sum[4][TILE];
@@ -127,7 +147,7 @@ INL void tile_256(tl_dtype t, place at, const strip *w, const uint8_t *head) {
 #pragma GCC unroll 8
         for (int c = 0; c < TILE; c++)
             sum[q][c] = zero;
-    for (int r = 0; r < RUNS; r++) {
+    for (int r = 0; r < 8; r++) {
         const int8_t *x[TILE] = {x256_of(at, 0)->q + 32 * r, x256_of(at, 1)->q + 32 * r};
         for (int h = 0; h < parts; h++) {
             part s[4][TILE];
@@ -152,8 +172,5 @@ INL void tile_256(tl_dtype t, place at, const strip *w, const uint8_t *head) {
 }
 
 #define TL_ISA(name) tl_neon_##name
-#define REST(block, name, type, at, panel, n, k) \
-    for (int c = 0; c < (n); c++)                \
-    direct_##block(type, y_of(at, c), panel, x##block##_of(at, c), k)
 #include "backends/cpu/isa/neon/panel.inl"
 #endif

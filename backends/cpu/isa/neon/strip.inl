@@ -1,43 +1,69 @@
-/* strip.inl: packed panels times many rows of activations, shared by the NEON levels: eight blocks of 32, or one super-block, are taken apart
+/* strip.inl: packed panels times many rows of activations, shared by the NEON levels: some blocks of 32, or one super-block, are taken apart
  * once, into a strip that stays in the first cache, and then meet every tile of columns.
  *
- * A level's panel.c defines before it includes this: TILE, columns of a tile; put_run(dst, q, u): stores the 8 vectors that rows
- * 4 q .. 4 q + 3 have of 32 elements (u[g]: elements 4 g ..) into the 512 bytes of 16 rows, in the order that its products want;
- * put_ints(dst, q, v): one value of each of these rows. After it, the tiles: tile_32 and tile_256. */
+ * A level's panel.c defines before it includes this: TILE, columns of a tile; RAISED, by how many bits the values of Q4_0 stand higher in a
+ * strip (4, which makes centring cheap, or 0); block_bytes(t), what a block of 32 takes there, MOST_BYTES at most; order(u, n): turns n vectors of which u[g] holds elements
+ * 4 g .. of four rows into those that its products want; put_block(t, dst, q, u, d, m): stores the 8 ordered vectors of rows
+ * 4 q .. 4 q + 3 with their scales, and minima, into a block of the strip; for super-blocks put_run(dst, q, u): the same into the 512 bytes of 32
+ * elements, and put_ints(dst, q, v): one value of each row. After it, the tiles: tile_32 and tile_256. */
 
-enum { RUNS = 8, TWICE = 2 * TL_PANEL };
+enum { RUNS = 16, TWICE = 2 * TL_PANEL };
 
+/* Blocks of 32, in a level's own order. */
 typedef struct strip {
-    int8_t q[RUNS][32 * TL_PANEL];
-    int32_t d[RUNS][TWICE], m[RUNS][TWICE]; /* bits of floats: blocks of 32; a level may want each value twice */
-    int32_t sc[16][TWICE];                  /* super-blocks: scales of sub-blocks, wide or not */
-    int8x16_t mn[16];                       /* minima of four sub-blocks, [quad * 4 + q] */
+    _Alignas(16) int8_t blocks[RUNS * MOST_BYTES];
 } strip;
 
-INL void fill_32(tl_dtype t, strip *w, int run, const uint8_t *block) {
-    const uint8_t *p = block + head_of_32(t);
+typedef struct super_strip {
+    int8_t q[8][32 * TL_PANEL];
+    int32_t sc[16][TWICE]; /* scales of sub-blocks, wide or not; a level may want each value twice */
+    int8x16_t mn[16];      /* minima of four sub-blocks, [quad * 4 + q] */
+} super_strip;
+
+/* 32 elements of rows 4 q .. 4 q + 3, ordered. Where two groups share bytes these are ordered before they are taken apart. */
+INL void values_32(tl_dtype t, int8x16_t *u, const uint8_t *p, int q) {
+    if (t == TL_Q4_0 || t == TL_Q4_1) {
+#pragma GCC unroll 8
+        for (int g = 0; g < 4; g++)
+            u[g] = vreinterpretq_s8_u8(group(p, g, q));
+        order(u, 4);
+#pragma GCC unroll 8
+        for (int g = 0; g < 4; g++) {
+            uint8x16_t w = vreinterpretq_u8_s8(u[g]);
+            if (t == TL_Q4_0 && RAISED > 0) { /* q - 8 is the nibble with its top bit turned, read with a sign */
+                w = veorq_u8(w, vdupq_n_u8(0x88));
+                u[g] = less(vshlq_n_u8(w, 4), 0);
+                u[g + 4] = less(vandq_u8(w, vdupq_n_u8(0xF0)), 0);
+            } else {
+                u[g] = less(low_nibble(w), offset_of(t));
+                u[g + 4] = less(vshrq_n_u8(w, 4), offset_of(t));
+            }
+        }
+        return;
+    }
+#pragma GCC unroll 8
+    for (int g = 0; g < 4; g++)
+        if (t == TL_Q8_0) {
+            u[g] = vreinterpretq_s8_u8(group(p, g, q));
+            u[g + 4] = vreinterpretq_s8_u8(group(p, g + 4, q));
+        } else {
+            couple c = unpack_32(t, p, g, q, true);
+            u[g] = c.a;
+            u[g + 4] = c.b;
+        }
+    order(u, 8);
+}
+
+INL void fill_32(tl_dtype t, int8_t *dst, const uint8_t *block) {
 #pragma GCC unroll 8
     for (int q = 0; q < 4; q++) {
         int8x16_t u[8];
-        if (t == TL_Q8_0)
-#pragma GCC unroll 8
-            for (int g = 0; g < 8; g++)
-                u[g] = vreinterpretq_s8_u8(group(p, g, q));
-        else
-#pragma GCC unroll 8
-            for (int g = 0; g < 4; g++) {
-                couple c = unpack_32(t, p, g, q, true);
-                u[g] = c.a;
-                u[g + 4] = c.b;
-            }
-        put_run(w->q[run], q, u);
-        put_ints(w->d[run], q, vreinterpretq_s32_f32(halves(block, q)));
-        if (has_min(t))
-            put_ints(w->m[run], q, vreinterpretq_s32_f32(halves(block + 2 * TL_PANEL, q)));
+        values_32(t, u, block + head_of_32(t), q);
+        put_block(t, dst, q, u, halves(block, q), halves(block + (has_min(t) ? 2 * TL_PANEL : 0), q));
     }
 }
 
-INL void fill_256(tl_dtype t, strip *w, const uint8_t *block) {
+INL void fill_256(tl_dtype t, super_strip *w, const uint8_t *block) {
     const uint8_t *p = block + head_of_256(t);
     for (int quad = 0; quad < (is_wide(t) ? 2 : 4); quad++)
 #pragma GCC unroll 8
@@ -58,13 +84,11 @@ INL void fill_256(tl_dtype t, strip *w, const uint8_t *block) {
                 a[j] = c.a;
                 b[j] = c.b;
             }
+            order(a, 8);
+            order(b, 8);
             put_run(w->q[first_run(t, i)], q, a);
             put_run(w->q[second_run(t, i)], q, b);
         }
-}
-
-INL float32x4_t floats_at(const int32_t *bits) {
-    return vreinterpretq_f32_s32(vld1q_s32(bits));
 }
 
 /* Columns of x and of y that a tile works on: x at a block, so many bytes apart. */

@@ -94,6 +94,12 @@ INL int32x4_t byte_of(int8x16_t v, int j) {
     return vshrq_n_s32(vshlq_s32(vreinterpretq_s32_s8(v), vdupq_n_s32(24 - 8 * j)), 24);
 }
 
+/* v, in a register from here on: so what is stored side by side is made first and stored by pairs. */
+INL int8x16_t held(int8x16_t v) {
+    __asm__("" : "+w"(v));
+    return v;
+}
+
 INL float32x4_t halves(const uint8_t *p, int q) {
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p + 8 * q)));
 }
