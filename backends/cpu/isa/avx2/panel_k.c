@@ -12,11 +12,10 @@
 
 #include "backends/cpu/isa/avx2/vec.h"
 #include "backends/cpu/isa/super_parts.inl"
+#include "backends/cpu/isa/unroll.h"
 
 /* Pins a running sum to its register: left alone, gcc computes all products first and spills them. */
 #define KEEP(v) __asm__("" : "+x"(v))
-
-#define UNROLL _Pragma("GCC unroll 8")
 
 enum { COLUMNS = 3 }; /* of a tile, as in panel.c */
 enum { FEW = 3 };     /* columns up to which decoding each time is no dearer than a strip */

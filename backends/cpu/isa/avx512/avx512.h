@@ -8,13 +8,6 @@
 #define TL_HAVE_LEVEL 1
 #endif
 
-/* Before a loop that must be gone: its counter chooses registers and shifts. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
 #define TL_LEVEL_PREFIX(name) tl_avx512_##name
 #include "backends/cpu/isa/kernels.inl"
 

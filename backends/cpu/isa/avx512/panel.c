@@ -11,6 +11,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "backends/cpu/isa/unroll.h"
+
 #define INL static inline __attribute__((always_inline))
 
 enum { COLUMNS = 12 };      /* of a tile; with 8 vectors of weights and the sums under way, what the registers hold */

@@ -11,6 +11,7 @@
 
 #include "backends/cpu/isa/avx512/vec.h"
 #include "backends/cpu/isa/super_parts.inl"
+#include "backends/cpu/isa/unroll.h"
 
 enum { COLUMNS = 12, CHAINS = 4 }; /* of a tile, and those summed side by side, as in panel.c */
 enum { AHEAD = 4096 };
