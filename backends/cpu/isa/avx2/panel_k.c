@@ -16,6 +16,8 @@
 
 /* Pins a running sum to its register: left alone, gcc computes all products first and spills them. */
 #define KEEP(v) __asm__("" : "+x"(v))
+/* Hides that an address is known, so that words of x are broadcast from memory: gcc would keep them all, on the stack. */
+#define HIDE(p) __asm__("" : "+r"(p))
 
 enum { COLUMNS = 3 }; /* of a tile, as in panel.c */
 enum { FEW = 3 };     /* columns up to which decoding each time is no dearer than a strip */
@@ -118,8 +120,11 @@ INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, in
     for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
         x_sums xs;
         sums_of(t, &x[b], &xs);
-        for (int h = 0; h < 2; h++)
-            acc[h] = one_block(t, acc[h], p, h, &x[b], &xs);
+        for (int h = 0; h < 2; h++) {
+            const tl_x256 *again = &x[b];
+            HIDE(again);
+            acc[h] = one_block(t, acc[h], p, h, again, &xs);
+        }
     }
     _mm256_storeu_ps(y, acc[0]);
     _mm256_storeu_ps(y + 8, acc[1]);
