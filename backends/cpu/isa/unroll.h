@@ -1,5 +1,5 @@
 /* unroll.h: UNROLL, before a loop that must be gone: its counter chooses registers and shifts. Under a sanitizer it stays, because with a check at each
- * access compilers take minutes for what is left of it. */
+ * access compilers take minutes for what is left of it. ROLLED, before a loop that clang must not unroll. */
 #ifndef TALLY_CPU_UNROLL_H
 #define TALLY_CPU_UNROLL_H
 
@@ -14,5 +14,7 @@
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
+
+#define ROLLED _Pragma("clang loop unroll(disable)")
 
 #endif

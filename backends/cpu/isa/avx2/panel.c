@@ -33,24 +33,10 @@ INL __m256i sum_pairs(__m256i v) {
 
 /* ---- facts of a type; type is a constant wherever these are inlined ---- */
 
-INL bool has_min(tl_dtype t) {
-    return t == TL_Q4_1 || t == TL_Q5_1;
-}
-
-INL bool has_fifth(tl_dtype t) {
-    return t == TL_Q5_0 || t == TL_Q5_1;
-}
+#include "backends/cpu/isa/block_parts.inl"
 
 INL int offset_of(tl_dtype t) {
     return t == TL_Q4_0 ? 8 : t == TL_Q5_0 ? 16 : 0;
-}
-
-INL size_t head_bytes(tl_dtype t) {
-    return has_min(t) ? 64 : 32;
-}
-
-INL size_t block_bytes(tl_dtype t) {
-    return head_bytes(t) + (t == TL_Q8_0 ? 512 : has_fifth(t) ? 320 : 256);
 }
 
 /* ---- decoding ---- */
@@ -264,18 +250,8 @@ INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, 
     }
 }
 
-INL void panel(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
-    if (n_cols > FEW)
-        many_columns(t, y, y_stride, p, x, x_stride, n_cols, k);
-    else
-        for (int c = 0; c < n_cols; c++)
-            one_column(t, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);
-}
-
-#define PANEL(name, type)                                                                                                         \
-    void tl_avx2_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
-        panel(type, y, y_stride, p, x, x_stride, n_cols, k);                                                                      \
-    }
+#define TL_ISA(name) tl_avx2_##name
+#include "backends/cpu/isa/panels.inl"
 
 PANEL(q4_0, TL_Q4_0)
 PANEL(q4_1, TL_Q4_1)

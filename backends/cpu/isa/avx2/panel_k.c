@@ -221,18 +221,8 @@ INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, 
     }
 }
 
-INL void panel(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
-    if (n_cols > FEW)
-        many_columns(t, y, y_stride, p, x, x_stride, n_cols, k);
-    else
-        for (int c = 0; c < n_cols; c++)
-            one_column(t, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);
-}
-
-#define PANEL(name, type)                                                                                                         \
-    void tl_avx2_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
-        panel(type, y, y_stride, p, x, x_stride, n_cols, k);                                                                      \
-    }
+#define TL_ISA(name) tl_avx2_##name
+#include "backends/cpu/isa/panels.inl"
 
 PANEL(q2_k, TL_Q2_K)
 PANEL(q3_k, TL_Q3_K)

@@ -13,7 +13,11 @@
 #include "backends/cpu/isa/super_parts.inl"
 #include "backends/cpu/isa/unroll.h"
 
-enum { COLUMNS = 12, CHAINS = 4 }; /* of a tile, and those summed side by side, as in panel.c */
+enum {
+    COLUMNS = 12,
+    CHAINS = 4,
+    FEW = CHAINS - 1
+}; /* of a tile, those summed side by side, as in panel.c, and up to which there is no tile */
 enum { AHEAD = 4096 };
 enum { FOLDED = 124 }; /* what bytes of a Q3_K strip are moved by */
 
@@ -230,33 +234,26 @@ INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *w, con
     }
 }
 
-/* n_cols is a multiple of CHAINS. */
+/* What is left over of CHAINS goes straight from the panel. */
 INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    const int tiled = n_cols / CHAINS * CHAINS;
     strip w;
-    for (int c = 0; c < n_cols; c++)
+    for (int c = tiled; c < n_cols; c++)
+        one_column(t, y + c * y_stride, p, column(x, x_stride, c), k);
+    for (int c = 0; c < tiled; c++)
         v_store(y + c * y_stride, v_set(0.0f));
     for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
         int c = 0;
         fill(t, &w, p);
-        for (; c + COLUMNS <= n_cols; c += COLUMNS)
+        for (; c + COLUMNS <= tiled; c += COLUMNS)
             tile(t, COLUMNS, y + c * y_stride, y_stride, &w, column(x, x_stride, c) + b, x_stride);
-        for (; c < n_cols; c += CHAINS)
+        for (; c < tiled; c += CHAINS)
             tile(t, CHAINS, y + c * y_stride, y_stride, &w, column(x, x_stride, c) + b, x_stride);
     }
 }
 
-INL void panel(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
-    const int many = n_cols / CHAINS * CHAINS;
-    if (many > 0)
-        many_columns(t, y, y_stride, p, x, x_stride, many, k);
-    for (int c = many; c < n_cols; c++)
-        one_column(t, y + c * y_stride, p, column(x, x_stride, c), k);
-}
-
-#define PANEL(name, type)                                                                                                           \
-    void tl_avx512_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
-        panel(type, y, y_stride, p, x, x_stride, n_cols, k);                                                                        \
-    }
+#define TL_ISA(name) tl_avx512_##name
+#include "backends/cpu/isa/panels.inl"
 
 PANEL(q2_k, TL_Q2_K)
 PANEL(q3_k, TL_Q3_K)

@@ -20,7 +20,7 @@ INL bool in_halves(tl_dtype t, dot_form form) {
 
 /* ---- one column ---- */
 
-INL void one_column(tl_dtype t, dot_form form, float *y, const uint8_t *p, const tl_x32 *x, int64_t k) {
+INL void one_column_by(dot_form form, tl_dtype t, float *y, const uint8_t *p, const tl_x32 *x, int64_t k) {
     const bool halves = in_halves(t, form);
     vf acc[QUADS];
     for (int i = 0; i < QUADS; i++)
@@ -137,8 +137,8 @@ INL void tile(tl_dtype t, dot_form form, int C, float *y, int64_t y_stride, cons
     }
 }
 
-INL void many_columns(tl_dtype t, dot_form form, float *y, int64_t y_stride, const uint8_t *p, const char *x, size_t x_stride, int n_cols,
-                      int64_t k) {
+INL void many_columns_by(dot_form form, tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const char *x, size_t x_stride,
+                         int n_cols, int64_t k) {
     strip s;
     for (int c = 0; c < n_cols; c++)
         for (int i = 0; i < QUADS; i++)
@@ -153,22 +153,24 @@ INL void many_columns(tl_dtype t, dot_form form, float *y, int64_t y_stride, con
     }
 }
 
-INL void panel(tl_dtype t, dot_form form, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols,
-               int64_t k) {
-    if (n_cols > FEW)
-        many_columns(t, form, y, y_stride, p, x, x_stride, n_cols, k);
+/* ---- by the instruction that is quick here ---- */
+
+INL void one_column(tl_dtype t, float *y, const void *p, const tl_x32 *x, int64_t k) {
+    if (form_here() == IN_16)
+        one_column_by(IN_16, t, y, p, x, k);
     else
-        for (int c = 0; c < n_cols; c++)
-            one_column(t, form, y + c * y_stride, p, (const void *)((const char *)x + (size_t)c * x_stride), k);
+        one_column_by(IN_32, t, y, p, x, k);
 }
 
-#define PANEL(name, type)                                                                                                            \
-    void tl_relaxed_panel_##name(float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) { \
-        if (form_here() == IN_16)                                                                                                    \
-            panel(type, IN_16, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
-        else                                                                                                                         \
-            panel(type, IN_32, y, y_stride, p, x, x_stride, n_cols, k);                                                              \
-    }
+INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
+    if (form_here() == IN_16)
+        many_columns_by(IN_16, t, y, y_stride, p, x, x_stride, n_cols, k);
+    else
+        many_columns_by(IN_32, t, y, y_stride, p, x, x_stride, n_cols, k);
+}
+
+#define TL_ISA(name) tl_relaxed_##name
+#include "backends/cpu/isa/panels.inl"
 
 PANEL(q4_0, TL_Q4_0)
 PANEL(q4_1, TL_Q4_1)

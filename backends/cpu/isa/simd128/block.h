@@ -5,31 +5,16 @@
 #define TALLY_BLOCK_SIMD128_H
 
 #include "backends/cpu/isa/simd128/vec.h"
+#include "backends/cpu/isa/unroll.h"
 #include "backends/cpu/kernels.h"
 
 #define INL static inline __attribute__((always_inline))
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define ROLLED _Pragma("clang loop unroll(disable)")
 
 enum { QUADS = TL_PANEL / VL, GROUPS = 8 };
 
 /* ---- facts of a type ---- */
 
-INL bool has_min(tl_dtype t) {
-    return t == TL_Q4_1 || t == TL_Q5_1;
-}
-
-INL bool has_fifth(tl_dtype t) {
-    return t == TL_Q5_0 || t == TL_Q5_1;
-}
-
-INL size_t head_bytes(tl_dtype t) {
-    return has_min(t) ? 4 * TL_PANEL : 2 * TL_PANEL;
-}
-
-INL size_t block_bytes(tl_dtype t) {
-    return head_bytes(t) + TL_PANEL * (t == TL_Q8_0 ? 32 : has_fifth(t) ? 20 : 16);
-}
+#include "backends/cpu/isa/block_parts.inl"
 
 /* How far stored values stand from zero. */
 INL int offset_of(tl_dtype t) {

@@ -5,32 +5,18 @@
 #define TALLY_SUPER_SIMD128_H
 
 #include "backends/cpu/isa/simd128/vec.h"
+#include "backends/cpu/isa/unroll.h"
 #include "backends/cpu/kernels.h"
 
-#define INL static inline __attribute__((always_inline))
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define ROLLED _Pragma("clang loop unroll(disable)")
+#include "backends/cpu/isa/super_parts.inl"
 
 enum { QUADS = TL_PANEL / VL };
 
 /* ---- facts of a type ---- */
 
-INL size_t head_of(tl_dtype t) {
-    return t == TL_Q3_K || t == TL_Q6_K ? 2 : 4;
-}
-
-INL size_t block_bytes(tl_dtype t) {
-    return (size_t)TL_PANEL * (t == TL_Q2_K ? 84 : t == TL_Q3_K ? 110 : t == TL_Q4_K ? 144 : t == TL_Q5_K ? 176 : 210);
-}
-
-/* Sub-blocks of 32 in place of 16. */
-INL bool is_wide(tl_dtype t) {
-    return t == TL_Q4_K || t == TL_Q5_K;
-}
-
 /* How far values stand from zero; 0: they have minima instead. */
 INL int offset_of(tl_dtype t) {
-    return t == TL_Q6_K ? 32 : t == TL_Q3_K ? 4 : 0;
+    return offset_log2(t) ? 1 << offset_log2(t) : 0;
 }
 
 /* Groups of 4 bytes that scales are taken apart from, 4 scales each. */
@@ -39,34 +25,6 @@ INL int fours_of(tl_dtype t) {
 }
 
 /* ---- decoding ---- */
-
-INL vi group(const uint8_t *p, int g) {
-    return vi_load(p + g * (4 * TL_PANEL));
-}
-
-/* The bytes shifted left by n and masked. */
-INL vi bytes_up(vi a, int n, int mask) {
-    return vi_and(vi_shl(a, n), wasm_i8x16_splat((int8_t)mask));
-}
-
-/* Scales (and minima) of sub-blocks 4 four .. 4 four + 3, one a byte, of each row. */
-INL void scales_of(tl_dtype t, const uint8_t *p, int four, vi *sc, vi *mn) {
-    *mn = vi_set(0);
-    if (is_wide(t)) {
-        vi a = group(p, 0), b = group(p, 1), c = group(p, 2);
-        *sc = four ? vi_or(vi_bytes(c, 0, 15), vi_bytes(a, 2, 48)) : vi_bytes(a, 0, 63);
-        *mn = four ? vi_or(vi_bytes(c, 4, 15), vi_bytes(b, 2, 48)) : vi_bytes(b, 0, 63);
-    } else if (t == TL_Q2_K) {
-        *sc = vi_bytes(group(p, four), 0, 15);
-        *mn = vi_bytes(group(p, four), 4, 15);
-    } else if (t == TL_Q3_K) {
-        vi low = vi_bytes(group(p, 24 + four % 2), four / 2 * 4, 15), all = group(p, 26);
-        vi high = four < 2 ? bytes_up(all, 4 - 2 * four, 48) : vi_bytes(all, 2 * four - 4, 48);
-        *sc = wasm_i8x16_sub(vi_or(low, high), wasm_i8x16_splat(32));
-    } else {
-        *sc = group(p, 48 + four);
-    }
-}
 
 /* A super-block is 8 runs of 32 elements. Runs that share bytes are a *chunk*: 2 of Q4_K and Q5_K, 4 of the others. What lies in group j of a
  * chunk's runs comes from one or two groups of low bits and one of high bits, so that a loop over j needs no shift that it does not know. */
@@ -103,12 +61,12 @@ INL raw raw_at(tl_dtype t, cursor at, int chunk) {
 INL vi value_of(tl_dtype t, const raw *w, int n) {
     if (is_wide(t)) {
         vi v = vi_bytes(w->low[0], 4 * n, 15);
-        return t == TL_Q5_K ? vi_or(v, bytes_up(w->high, 4 - n, 16)) : v;
+        return t == TL_Q5_K ? vi_or(v, vi_bytes_up(w->high, 4 - n, 16)) : v;
     }
     if (t == TL_Q6_K)
-        return vi_or(vi_bytes(w->low[n % 2], n / 2 * 4, 15), n < 3 ? bytes_up(w->high, 4 - 2 * n, 48) : vi_bytes(w->high, 2, 48));
+        return vi_or(vi_bytes(w->low[n % 2], n / 2 * 4, 15), n < 3 ? vi_bytes_up(w->high, 4 - 2 * n, 48) : vi_bytes(w->high, 2, 48));
     vi v = vi_bytes(w->low[0], 2 * n, 3);
-    return t == TL_Q2_K ? v : vi_or(v, n < 2 ? bytes_up(w->high, 2 - n, 4) : vi_bytes(w->high, n - 2, 4));
+    return t == TL_Q2_K ? v : vi_or(v, n < 2 ? vi_bytes_up(w->high, 2 - n, 4) : vi_bytes(w->high, n - 2, 4));
 }
 
 /* Byte j of each lane, with its sign, as a pair of 16 bits. */

@@ -104,6 +104,8 @@ static inline vi vi_mul(vi a, vi b) { return wasm_i32x4_mul(a, b); }
 static inline vf v_from_int(vi a) { return wasm_f32x4_convert_i32x4(a); }
 /* The bytes shifted right by n and masked, n and mask so that nothing of a neighbour stays. */
 static inline vi vi_bytes(vi a, int n, int mask) { return vi_and(wasm_u16x8_shr(a, (uint32_t)n), wasm_i8x16_splat((int8_t)mask)); }
+static inline vi vi_bytes_up(vi a, int n, int mask) { return vi_and(wasm_i16x8_shl(a, (uint32_t)n), wasm_i8x16_splat((int8_t)mask)); }
+static inline vi vi_sub_bytes(vi a, vi b) { return wasm_i8x16_sub(a, b); }
 /* Byte j with its sign. */
 static inline vi vi_byte(vi a, int j) { return wasm_i32x4_shr(wasm_i32x4_shl(a, (uint32_t)(24 - 8 * j)), 24); }
 /* Bytes 0 and 2, or 1 and 3, with their sign, as 16-bit pairs; acc + the sum of products of such pairs. */
