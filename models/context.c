@@ -53,13 +53,14 @@ static tl_status make_caches(tl_context *c, bool dry, tl_error *err) {
     for (int i = 0; i < layers && !s; i++) {
         char name[48];
         tl_state_shape shape = m->arch->state(&m->hp, i);
-        int64_t rows = c->options.n_ctx;
+        int64_t rows =
+            c->options.n_ctx; /* a head's side by side: attention goes along them, and memory gives long runs faster than pieces */
         snprintf(name, sizeof name, "cache.%d.k", i);
-        s = (dry ? tl_bank_declare : tl_bank_add)(c->bank, name, c->options.kv, 3, (int64_t[]){rows, shape.heads, shape.k_dim}, NULL,
+        s = (dry ? tl_bank_declare : tl_bank_add)(c->bank, name, c->options.kv, 3, (int64_t[]){shape.heads, rows, shape.k_dim}, NULL,
                                                   &c->build.k[i], err);
         snprintf(name, sizeof name, "cache.%d.v", i);
         if (!s)
-            s = (dry ? tl_bank_declare : tl_bank_add)(c->bank, name, c->options.kv, 3, (int64_t[]){rows, shape.heads, shape.v_dim}, NULL,
+            s = (dry ? tl_bank_declare : tl_bank_add)(c->bank, name, c->options.kv, 3, (int64_t[]){shape.heads, rows, shape.v_dim}, NULL,
                                                       &c->build.v[i], err);
     }
     return s;
@@ -72,6 +73,10 @@ static tl_status make_graph(tl_context *c, tl_error *err) {
     c->build.g = c->graph;
     c->build.model = c->model;
     c->build.hp = &c->model->hp;
+    for (int i = 0; i < c->model->hp.n_layer; i++) { /* as the ops see them: [rows, heads, d] */
+        c->build.k[i] = tl_permute(c->graph, c->build.k[i], (int[]){1, 0, 2});
+        c->build.v[i] = tl_permute(c->graph, c->build.v[i], (int[]){1, 0, 2});
+    }
     tl_build_limits limits = {c->options.n_batch, c->options.n_rows, c->options.n_sessions, c->n_pages};
     return tl_build_graph(&c->build, &limits, &c->logits, err);
 }

@@ -191,13 +191,17 @@ static tl_tensor *build_matmul(OpGraph *b, int copy) {
     return tl_matmul(b->g, x, weight(b, "b", copy, TL_F32, b->shapes->embd, b->shapes->head_dim, 0, 0));
 }
 
+/* Keys or values as a context keeps them: [heads, keys, d], seen as [keys, heads, d]. */
+static tl_tensor *cache(OpGraph *b, const char *name, int copy) {
+    const OpShapes *s = b->shapes;
+    int64_t keys = b->c->depth + b->c->rows;
+    return tl_permute(b->g, weight(b, name, copy, b->c->type, s->heads_kv, keys * s->head_dim, s->head_dim, 0), (int[]){1, 0, 2});
+}
+
 static tl_tensor *build_attention(OpGraph *b, int copy) {
     const OpShapes *s = b->shapes;
-    int64_t keys = b->c->depth + b->c->rows, width = s->heads_kv * s->head_dim;
     tl_tensor *q = input(b, 0, TL_F32, 3, s->heads, s->head_dim, FILL_FLOATS), *span = input(b, 1, TL_I32, 2, 3, 0, FILL_SPANS);
-    tl_tensor *k = weight(b, "k", copy, b->c->type, keys, width, s->head_dim, 0);
-    tl_tensor *v = weight(b, "v", copy, b->c->type, keys, width, s->head_dim, 0);
-    return tl_attention(b->g, q, k, v, span, NULL, NULL, NULL, 0.125f, 0);
+    return tl_attention(b->g, q, cache(b, "k", copy), cache(b, "v", copy), span, NULL, NULL, NULL, 0.125f, 0);
 }
 
 static tl_tensor *build_embed(OpGraph *b, int copy) {

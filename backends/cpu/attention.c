@@ -13,7 +13,7 @@
 enum { Q, K, V, SPAN, PAGES, BIAS, SINKS };
 enum { MOST_LENGTH = 1 << 16 }; /* of a head */
 enum { QUERIES = 16 };          /* a tile's queries: enough to share a block's decoding, few enough to share work among threads */
-enum { BLOCK_FLOATS = 4096 };
+enum { BLOCK_FLOATS = 2048 };
 
 typedef struct shape {
     int64_t heads, group, d, dv; /* heads of q, q heads a kv head, lengths of key and value */
@@ -30,7 +30,7 @@ bool tl_cpu_attention_fits(const tl_tensor *t) {
            (!t->src[PAGES] || tl_dense(t->src[PAGES]));
 }
 
-/* Keys or values that are brought to f32 at once: 16 KiB, half a first cache. */
+/* Keys or values that are brought to f32 at once: 8 KiB, a quarter of a first cache, since their f16 and those asked for lie there too. */
 static int64_t block_keys(int64_t length) {
     int64_t n = BLOCK_FLOATS / length / 4 * 4;
     return n < 4 ? 4 : n < TL_ATTENTION_CHUNK ? n : TL_ATTENTION_CHUNK;

@@ -2,7 +2,8 @@
  * vec.h, defines TL_ISA, then includes this). Every function is the scalar sequence of tensor/math.h on VL lanes; tails run the scalar
  * functions, which are the same operations, so a cut can never show.
  *
- * The words: vf, vi, vm are VL floats, 32-bit integers and a mask. v_load v_store v_set; v_add v_sub v_mul v_div v_sqrt each rounded;
+ * The words: vf, vi, vm are VL floats, 32-bit integers and a mask; a core holds REGISTERS of them. v_load v_store v_set; v_add v_sub v_mul
+ * v_div v_sqrt each rounded;
  * v_fused is one rounding and only for exact products; v_max is a > b ? a : b; v_lt v_eq are false where either is NaN; v_sel(m, a, b)
  * is a where m; v_bits v_real change the type only; vi_shr is logical; vi_lt vi_max are signed; v_from_f16 and v_from_bf16 are exact;
  * v_fold is tl_fold16, v_fold4 that of four sums; v_pinned keeps a value in its register where the compiler would load it at each use;
@@ -30,7 +31,8 @@ static inline vf v_sign(vf x, vf s) {
     return v_real(vi_or(vi_and(v_bits(x), vi_set(INT32_MAX)), vi_and(v_bits(s), vi_set(INT32_MIN))));
 }
 
-static inline vf v_exp(vf x) {
+/* v_exp of what it neither overflows nor sends to zero; NaN gives anything. */
+static inline vf v_exp_middle(vf x) {
     vf t = v_add(v_mul(x, v_set(0x1.715476p+0f)), v_set(0x1.8p+23f));
     vf n = v_sub(t, v_set(0x1.8p+23f));
     vf r = v_sub(v_sub(x, v_mul(n, v_set(0x1.62e4p-1f))), v_mul(n, v_set(0x1.7f7d1cp-20f)));
@@ -39,7 +41,11 @@ static inline vf v_exp(vf x) {
     q = v_add(v_mul(q, r), v_set(0x1.555492p-3f));
     q = v_add(v_mul(q, r), v_set(0x1.fffffcp-2f));
     vf p = v_add(v_set(1.0f), v_add(r, v_mul(v_mul(r, r), q)));
-    vf y = v_real(vi_add(v_bits(p), vi_shl(v_bits(t), 23)));
+    return v_real(vi_add(v_bits(p), vi_shl(v_bits(t), 23)));
+}
+
+static inline vf v_exp(vf x) {
+    vf y = v_exp_middle(x);
     y = v_sel(v_lt(x, v_set(-0x1.5d589ep+6f)), v_set(0.0f), y);
     y = v_sel(v_lt(v_set(0x1.62e42ep+6f), x), v_real(vi_set((int32_t)TL_INF_BITS)), y);
     return v_sel(v_eq(x, x), y, x);
@@ -114,10 +120,15 @@ static inline vf v_gelu_erf(vf x) {
     return v_mul(v_mul(v_set(0.5f), x), v_add(v_set(1.0f), v_erf(v_mul(x, v_set(0.70710678f)))));
 }
 
+/* v_x13 of a number from 2^-100 to 2^100. */
+static inline vf v_x13_middle(vf x) {
+    vi a = v_bits(x), r = vi_add(vi_add(a, vi_set(0x3FF)), vi_and(vi_shr(a, 11), vi_set(1)));
+    return v_real(vi_and(r, vi_set(~0x7FF)));
+}
+
 static inline vf v_x13(vf x) {
     vi u = v_bits(x), sign = vi_and(u, vi_set(INT32_MIN)), a = vi_and(u, vi_set(INT32_MAX));
-    vi r = vi_add(vi_add(a, vi_set(0x3FF)), vi_and(vi_shr(a, 11), vi_set(1)));
-    vf y = v_real(vi_and(r, vi_set(~0x7FF)));
+    vf y = v_x13_middle(v_real(a));
     y = v_sel(vi_lt(a, vi_set(0x0D800000)), v_set(0.0f), y);
     y = v_sel(vi_lt(a, vi_set(0x71800000)), y, v_real(vi_set((int32_t)TL_INF_BITS)));
     y = v_sel(vi_lt(vi_set((int32_t)TL_INF_BITS), a), v_real(vi_set((int32_t)TL_NAN_BITS)), y);
@@ -421,172 +432,4 @@ void TL_ISA(quantize_x256)(const float *x, int64_t n, tl_x256 *out) {
     int32_t sum;
     for (int64_t b = 0; b < n / 256; b++)
         out[b].d = quantize(x + b * 256, 256, out[b].q, out[b].bsum, &sum);
-}
-
-/* ---- attention over one chunk ---- */
-
-enum { ROWS_AHEAD = 12 };
-
-void TL_ISA(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d) {
-    for (int64_t r = 0; r < n; r++) {
-        const char *p = (const char *)x + (size_t)r * stride;
-        int64_t i = 0;
-        for (; i < 2 * d; i += 64) /* rows of a cache lie apart, which the CPU does not foresee; asking is no reading */
-            __builtin_prefetch(p + ROWS_AHEAD * stride + i);
-        for (i = 0; i + VL <= d; i += VL)
-            v_store(y + r * d + i, v_from_f16(p + 2 * i));
-        for (; i < d; i++) {
-            uint16_t h;
-            memcpy(&h, p + 2 * i, 2);
-            y[r * d + i] = tl_f16_to_f32(h);
-        }
-    }
-}
-
-/* A sum plus a product, in one rounding where the product is exact. */
-static inline __attribute__((always_inline)) vf plus(bool exact, vf sum, vf a, vf b) {
-    return exact ? v_fused(a, b, sum) : v_add(sum, v_mul(a, b));
-}
-
-/* One query against four keys at a time: the sums fill 8 registers of AVX2, and their folds are shared. half is a constant wherever this is
- * inlined. */
-static inline __attribute__((always_inline)) void scores_of(bool half, float *s, const float *q, const float *keys, int64_t n, int64_t d) {
-    const int64_t done = d / 16 * 16;
-    int64_t t = 0;
-    for (; t + 4 <= n && done == d; t += 4) {
-        vf sum[4][GROUPS];
-        for (int j = 0; j < 4; j++)
-            for (int g = 0; g < GROUPS; g++)
-                sum[j][g] = v_set(0.0f);
-        for (int64_t i = 0; i < d; i += 16)
-            for (int g = 0; g < GROUPS; g++) {
-                vf x = v_load(q + i + g * VL);
-                for (int j = 0; j < 4; j++)
-                    sum[j][g] = plus(half, sum[j][g], x, v_load(keys + (t + j) * d + i + g * VL));
-            }
-        v_fold4(s + t, sum);
-    }
-    for (; t < n; t++) {
-        vf sum[GROUPS];
-        float lane[16];
-        for (int g = 0; g < GROUPS; g++)
-            sum[g] = v_set(0.0f);
-        for (int64_t i = 0; i < done; i += 16)
-            for (int g = 0; g < GROUPS; g++)
-                sum[g] = plus(half, sum[g], v_load(q + i + g * VL), v_load(keys + t * d + i + g * VL));
-        for (int g = 0; g < GROUPS; g++)
-            v_store(lane + g * VL, sum[g]);
-        for (int64_t i = done; i < d; i++)
-            lane[i % 16] += q[i] * keys[t * d + i];
-        s[t] = tl_fold16(lane);
-    }
-}
-
-void TL_ISA(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
-                    float scale, bool half) {
-    for (int h = 0; h < n_q; h++) {
-        float *to = s + h * s_stride;
-        if (half)
-            scores_of(true, to, q + h * q_stride, keys, n, d);
-        else
-            scores_of(false, to, q + h * q_stride, keys, n, d);
-        TL_ISA(scale)(to, to, scale, n);
-    }
-}
-
-#define BY_HEADS(call)              \
-    switch (n_q + (half ? 4 : 0)) { \
-    case 1: call(1, false); break;  \
-    case 2: call(2, false); break;  \
-    case 3: call(3, false); break;  \
-    case 4: call(4, false); break;  \
-    case 5: call(1, true); break;   \
-    case 6: call(2, true); break;   \
-    case 7: call(3, true); break;   \
-    default: call(4, true); break;  \
-    }
-
-void TL_ISA(weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum) {
-    float most = tl_real(TL_INF_BITS | TL_SIGN_BIT), lane[16] = {0}, top[VL];
-    vf tops = v_set(most);
-    int64_t t = 0;
-    for (; t + VL <= n; t += VL)
-        tops = v_max(tops, v_load(s + t));
-    v_store(top, tops);
-    for (int k = 0; k < VL; k++)
-        most = tl_maxf(most, top[k]);
-    for (; t < n; t++)
-        most = tl_maxf(most, s[t]);
-    vf l[GROUPS];
-    for (t = 0; t < n && (t0 + t) % 16; t++) {
-        float x = s[t] - most, p = x < -64.0f ? 0.0f : tl_expf(x);
-        s[t] = half ? tl_x13(p) : p;
-        lane[(t0 + t) % 16] += s[t];
-    }
-    for (int g = 0; g < GROUPS; g++)
-        l[g] = v_load(lane + g * VL);
-    for (; t + 16 <= n; t += 16)
-        for (int g = 0; g < GROUPS; g++) {
-            vf x = v_sub(v_load(s + t + g * VL), v_set(most));
-            vf p = v_sel(v_lt(x, v_set(-64.0f)), v_set(0.0f), v_exp(x));
-            p = half ? v_x13(p) : p;
-            v_store(s + t + g * VL, p);
-            l[g] = v_add(l[g], p);
-        }
-    for (int g = 0; g < GROUPS; g++)
-        v_store(lane + g * VL, l[g]);
-    for (; t < n; t++) {
-        float x = s[t] - most, p = x < -64.0f ? 0.0f : tl_expf(x);
-        s[t] = half ? tl_x13(p) : p;
-        lane[(t0 + t) % 16] += s[t];
-    }
-    *max = most;
-    *sum = tl_fold16(lane);
-}
-
-/* H rows of weights times J vectors of values from column j on; a value is loaded once for all of them. */
-static inline __attribute__((always_inline)) void values_of(int H, int J, bool half, float *a, int64_t a_stride, const float *p,
-                                                            int64_t p_stride, const float *values, int64_t n, int64_t dv, int64_t j) {
-    vf sum[TL_HEADS][4];
-    for (int h = 0; h < H; h++)
-        for (int i = 0; i < J; i++)
-            sum[h][i] = v_load(a + h * a_stride + j + i * VL);
-    for (int64_t t = 0; t < n; t++) {
-        vf v[4];
-        for (int i = 0; i < J; i++)
-            v[i] = v_load(values + t * dv + j + i * VL);
-        for (int h = 0; h < H; h++) {
-            vf w = v_set(p[h * p_stride + t]);
-            for (int i = 0; i < J; i++)
-                sum[h][i] = plus(half, sum[h][i], w, v[i]);
-        }
-    }
-    for (int h = 0; h < H; h++)
-        for (int i = 0; i < J; i++)
-            v_store(a + h * a_stride + j + i * VL, sum[h][i]);
-}
-
-/* J so that the sums of TL_HEADS rows stay in registers: 16 of 32, or 8 of AVX2's 16. */
-static inline __attribute__((always_inline)) void all_values(int H, bool half, float *a, int64_t a_stride, const float *p, int64_t p_stride,
-                                                             const float *values, int64_t n, int64_t dv) {
-    enum { J = VL == 8 ? 2 : 4 };
-    int64_t j = 0;
-    for (; j + J * VL <= dv; j += J * VL)
-        values_of(H, J, half, a, a_stride, p, p_stride, values, n, dv, j);
-    for (; j + VL <= dv; j += VL)
-        values_of(H, 1, half, a, a_stride, p, p_stride, values, n, dv, j);
-    for (; j < dv; j++)
-        for (int h = 0; h < H; h++) {
-            float s = a[h * a_stride + j];
-            for (int64_t t = 0; t < n; t++)
-                s += p[h * p_stride + t] * values[t * dv + j];
-            a[h * a_stride + j] = s;
-        }
-}
-
-void TL_ISA(values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n, int64_t dv,
-                    bool half) {
-#define VALUES(H, half) all_values(H, half, a, a_stride, p, p_stride, values, n, dv)
-    BY_HEADS(VALUES)
-#undef VALUES
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* clang-format off */
-enum { VL = 8 };
+enum { VL = 8, REGISTERS = 16 };
 typedef __m256 vf;
 typedef __m256i vi;
 typedef __m256 vm;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* clang-format off */
-enum { VL = 4 };
+enum { VL = 4, REGISTERS = 32 };
 typedef float32x4_t vf;
 typedef int32x4_t vi;
 typedef uint32x4_t vm;

@@ -1,4 +1,4 @@
-/* rows.c: the row kernels of the relaxed level: isa/rows.inl over the words of simd128/vec.h. */
+/* rows.c: the row kernels of the relaxed level: isa/rows.inl and attention.inl over the words of simd128/vec.h. */
 #include "backends/cpu/isa/relaxed/relaxed.h"
 
 #ifdef TL_HAVE_LEVEL
@@ -6,4 +6,5 @@
 
 #define TL_ISA(name) tl_relaxed_##name
 #include "backends/cpu/isa/rows.inl"
+#include "backends/cpu/isa/attention.inl"
 #endif

@@ -9,7 +9,7 @@
 #include <wasm_simd128.h>
 
 /* clang-format off */
-enum { VL = 4 };
+enum { VL = 4, REGISTERS = 16 };
 typedef v128_t vf;
 typedef v128_t vi;
 typedef v128_t vm;
