@@ -135,15 +135,15 @@ static keys visible(const job *j, int64_t query, int64_t low, int64_t high) {
 }
 
 /* Units from u on that see the same keys of low .. high - 1: at most TL_HEADS, 1 at least. */
-static int alike(const job *j, int64_t u, int64_t end, int64_t low, int64_t high, keys *seen) {
-    *seen = visible(j, j->base + u / j->s.group, low, high);
-    int n = 1;
-    for (; n < TL_HEADS && u + n < end; n++) {
-        keys k = visible(j, j->base + (u + n) / j->s.group, low, high);
+static int64_t alike(const job *j, int64_t u, int64_t end, int64_t low, int64_t high, keys *seen) {
+    int64_t query = j->base + u / j->s.group, n = j->s.group - u % j->s.group;
+    *seen = visible(j, query, low, high);
+    for (; n < TL_HEADS && u + n < end; n += j->s.group) {
+        keys k = visible(j, ++query, low, high);
         if (k.low != seen->low || k.high != seen->high)
             break;
     }
-    return n;
+    return n < TL_HEADS ? n : TL_HEADS;
 }
 
 /* Scores (keys) or values of one block of a chunk, from <= low < high. */
