@@ -41,6 +41,7 @@ TL_API void tl_map_drop(tl_map *m, size_t offset, size_t bytes);          /* pag
 /* For tests: the same as if pages had so many bytes (4, 16 and 64 KiB are in use on Arm), a multiple of what they have here. */
 TL_API void tl_map_drop_pages(tl_map *m, size_t offset, size_t bytes, size_t page);
 TL_API void tl_map_close(tl_map *m);
+TL_API bool tl_path_special(const char *path); /* there is something, and it is no regular file: a directory, a device, a pipe */
 
 /* ---- clock, machine ---- */
 TL_API double tl_now(void);    /* seconds, monotonic */
