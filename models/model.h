@@ -333,7 +333,7 @@ typedef struct tl_want {
     int64_t n_rows;   /* how many last positions return a row, 0 .. n */
     bool hidden;      /* rows of the final norm [n_embd] in place of logits [n_vocab] */
     float *rows;      /* out: [n_rows, n_vocab or n_embd] */
-    int64_t computed; /* out: tokens that were not reused */
+    int64_t computed; /* out: tokens that were computed, not reused; after a failure those that were finished */
 } tl_want;
 
 /* Evaluates k sessions in one batch (each session at most once). Same bits as one by one. Ids, lengths and pages of all wants are checked

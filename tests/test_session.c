@@ -394,6 +394,8 @@ START_TEST(a_cancelled_prefill_leaves_sessions_that_go_on) {
             tl_thread_join(thread);
         ck_assert_msg(s == TL_CANCELLED, "%s: %s", tl_status_name(s), r.err.message);
         ck_assert_int_eq(tl_session_length(r.s[1]), 26);
+        ck_assert_int_eq(wants[0].computed, 16);
+        ck_assert_int_eq(wants[1].computed, 32);
         ck_assert_int_eq(tl_session_length(r.s[0]), 32); /* the first run took 16 of the other session's tokens */
         ck_assert_mem_eq(tl_session_ids(r.s[0]), ids, 32 * sizeof *ids);
         ck_assert_int_eq(tl_context_free_tokens(r.c), 256 - 128);
