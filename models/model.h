@@ -7,6 +7,9 @@
  *     tl_session *s;    tl_session_new(&s, c, &err);
  *     tl_ids ids = {0}; tl_tokenizer_encode(tl_model_tokenizer(m), text, n, TL_ENCODE_SPECIAL, &ids, &err);
  *     tl_session_sync(s, ids.id, ids.n, logits, &err);      // logits [n_vocab] of the last position
+ *     tl_sampler_next(sampler, logits, &id, &err);          // a token; append it to ids, and sync again
+ *
+ * tools/examples/complete.c is that as a program. Free in the order session, context, model, backend: each lives on the next.
  *
  * Sections: 1 bytes and ids - 2 GGUF - 3 tokenizer - 4 chat - 5 sampler - 6 model - 7 context and sessions */
 #ifndef TALLY_MODEL_H
