@@ -409,6 +409,9 @@ tl_status tl_gguf_writer_save(tl_gguf_writer *w, const char *path, tl_error *err
     bool made;
     if (!w || !path || !*path)
         return tl_fail(err, TL_ERR_USAGE, "tl_gguf_writer_save: needs a writer and a path");
+    if (tl_path_special(path)) /* the renaming at the end would put a file in its place */
+        return tl_fail(err, TL_ERR_IO, "cannot write '%.300s': it is a directory, a device or a pipe; give the path of a regular file",
+                       path);
     size_t n = strlen(path);
     char *part = tl_alloc(n + sizeof ".part");
     if (!part)

@@ -7,6 +7,9 @@
  *     tl_session *s;    tl_session_new(&s, c, &err);
  *     tl_ids ids = {0}; tl_tokenizer_encode(tl_model_tokenizer(m), text, n, TL_ENCODE_SPECIAL, &ids, &err);
  *     tl_session_sync(s, ids.id, ids.n, logits, &err);      // logits [n_vocab] of the last position
+ *     tl_sampler_next(sampler, logits, &id, &err);          // a token; append it to ids, and sync again
+ *
+ * tools/examples/complete.c is that as a program. Free in the order session, context, model, backend: each lives on the next.
  *
  * Sections: 1 bytes and ids - 2 GGUF - 3 tokenizer - 4 chat - 5 sampler - 6 model - 7 context and sessions */
 #ifndef TALLY_MODEL_H
@@ -333,7 +336,7 @@ typedef struct tl_want {
     int64_t n_rows;   /* how many last positions return a row, 0 .. n */
     bool hidden;      /* rows of the final norm [n_embd] in place of logits [n_vocab] */
     float *rows;      /* out: [n_rows, n_vocab or n_embd] */
-    int64_t computed; /* out: tokens that were not reused */
+    int64_t computed; /* out: tokens that were computed, not reused; after a failure those that were finished */
 } tl_want;
 
 /* Evaluates k sessions in one batch (each session at most once). Same bits as one by one. Ids, lengths and pages of all wants are checked

@@ -85,6 +85,8 @@ int32_t tl_session_row(const tl_session *s, int64_t position) {
 tl_status tl_session_sync(tl_session *s, const int32_t *ids, int64_t n, float *logits, tl_error *err) {
     if (!s)
         return tl_fail(err, TL_ERR_USAGE, "session: none given");
+    if (logits && n < 1)
+        return tl_fail(err, TL_ERR_USAGE, "session: no tokens are given, so there is no last one whose logits could be returned");
     tl_want want = {.session = s, .ids = ids, .n = n, .n_rows = logits ? 1 : 0, .rows = logits};
     return tl_context_step(s->context, &want, 1, err);
 }

@@ -160,7 +160,9 @@ tl_status tl_context_step(tl_context *c, tl_want *wants, int k, tl_error *err) {
         if ((s = write_inputs(&run, err)) || (s = tl_plan_run(c->plan, err)) || (s = take_results(&run, err)))
             break;
     }
-    for (int i = 0; i < k; i++) /* after a failure: pages of tokens that were not finished go back */
+    for (int i = 0; i < k; i++) { /* after a failure: tokens that were not finished count no more, and their pages go back */
+        wants[i].computed -= wants[i].n - wants[i].session->length;
         tl_session_cut(wants[i].session, wants[i].session->length);
+    }
     return s;
 }

@@ -82,8 +82,10 @@ static const char *reshape_fault(const tl_tensor *x, const tl_reshape_params *p)
     if (p->rank < 1 || p->rank > TL_MAX_RANK)
         return "the rank must be 1 to 6";
     for (int i = 0; i < p->rank; i++) {
+        if (p->shape[i] == -1) /* resolve() found no length for it */
+            return "one length may be -1, where the others divide the number of elements";
         if (p->shape[i] < 1 || p->shape[i] > count / n)
-            return p->shape[i] < 1 ? "a length must be positive, one may be -1" : "the number of elements differs";
+            return p->shape[i] < 1 ? "a length must be positive, or -1: what is left" : "the number of elements differs";
         n *= p->shape[i];
     }
     if (n != count)

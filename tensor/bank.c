@@ -90,9 +90,11 @@ static tl_status enter(tl_bank *b, const char *what, const char *name, tl_dtype 
         return tl_fail(err, TL_ERR_USAGE, "%s: '%s' has rank %d, not 1 to %d", what, name, rank, TL_MAX_RANK);
     size_t bytes = (size_t)d->block_bytes;
     for (int i = 0; i < rank; i++) {
-        if (shape[i] < 1 || (i == rank - 1 && shape[i] % d->block))
-            return tl_fail(err, TL_ERR_USAGE, "%s: '%s' has axis %d of length %lld; %s wants a positive multiple of %d", what, name, i,
-                           (long long)shape[i], d->name, i == rank - 1 ? d->block : 1);
+        if (shape[i] < 1)
+            return tl_fail(err, TL_ERR_USAGE, "%s: '%s' has axis %d of length %lld; 1 is the least", what, name, i, (long long)shape[i]);
+        if (i == rank - 1 && shape[i] % d->block)
+            return tl_fail(err, TL_ERR_USAGE, "%s: '%s' has rows of %lld; %s wants a multiple of %d", what, name, (long long)shape[i],
+                           d->name, d->block);
         int64_t blocks = i == rank - 1 ? shape[i] / d->block : shape[i];
         if ((uint64_t)blocks > SIZE_MAX || !tl_mul_size(bytes, (size_t)blocks, &bytes) || bytes > SIZE_MAX / 4)
             return tl_fail(err, TL_ERR_MEMORY, "%s: the size of '%s' overflows", what, name);

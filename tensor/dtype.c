@@ -142,7 +142,7 @@ static bool same_name(const char *name, const char *any_case) {
 }
 
 bool tl_dtype_find(const char *name, tl_dtype *out) {
-    for (int t = 0; name && t < TL_N_DTYPES; t++) {
+    for (int t = 0; name && out && t < TL_N_DTYPES; t++) {
         if (same_name(infos[t].name, name)) {
             *out = (tl_dtype)t;
             return true;
@@ -152,7 +152,7 @@ bool tl_dtype_find(const char *name, tl_dtype *out) {
 }
 
 bool tl_dtype_of_gguf(int gguf_id, tl_dtype *out) {
-    for (int t = 0; t < TL_N_DTYPES; t++) {
+    for (int t = 0; out && t < TL_N_DTYPES; t++) {
         if (infos[t].gguf == gguf_id) {
             *out = (tl_dtype)t;
             return true;

@@ -103,6 +103,8 @@ int64_t tl_size(tl_graph *g, const char *name, int64_t max) {
 }
 
 bool tl_size_decode(const tl_graph *g, int64_t length, int *size, int64_t *max) {
+    if (!size || !max)
+        return false;
     *size = 0;
     *max = length;
     if (!(length & SIZE_TAG) || length < 0)
@@ -167,9 +169,12 @@ static tl_status settle(tl_graph *g, tl_tensor *t, const char *what) {
     size_t bytes = (size_t)d->block_bytes;
     for (int i = t->rank - 1; i >= 0; i--) {
         int block = i == t->rank - 1 ? d->block : 1;
-        if (t->shape[i] < 1 || t->shape[i] % block)
-            return tl_graph_fail(g, TL_ERR_USAGE, "%s: axis %d of %s must be a positive multiple of %d", what, i,
-                                 tl_describe(t, text, sizeof text), block);
+        if (t->shape[i] < 1)
+            return tl_graph_fail(g, TL_ERR_USAGE, "%s: axis %d of %s must have a length of at least 1", what, i,
+                                 tl_describe(t, text, sizeof text));
+        if (t->shape[i] % block)
+            return tl_graph_fail(g, TL_ERR_USAGE, "%s: axis %d of %s must be a multiple of %d", what, i, tl_describe(t, text, sizeof text),
+                                 block);
         t->stride[i] = (int64_t)bytes;
         uint64_t blocks = (uint64_t)(t->shape[i] / block);
         if (blocks > SIZE_MAX || !tl_mul_size(bytes, (size_t)blocks, &bytes) ||
@@ -248,8 +253,8 @@ tl_tensor *tl_output(tl_graph *g, tl_tensor *t) {
 tl_tensor *tl_name(tl_graph *g, tl_tensor *t, const char *fmt, ...) {
     if (!g || g->failed || !t)
         return NULL;
-    if (t->graph != g) {
-        tl_graph_fail(g, TL_ERR_USAGE, "tl_name: only this graph's own nodes can be named");
+    if (t->graph != g || !fmt) {
+        tl_graph_fail(g, TL_ERR_USAGE, "tl_name: %s", fmt ? "only this graph's own nodes can be named" : "no name given");
         return NULL;
     }
     char text[256];
@@ -371,12 +376,13 @@ tl_tensor *tl_after(tl_graph *g, tl_tensor *node, int i) {
 
 static tl_status check_sources(tl_graph *g, const tl_op *op, int n_src, tl_tensor *const *src) {
     char text[160];
+    if (!op->name || !op->infer || (!(op->flags & TL_OP_VIEW) && !op->ref) || (n_src > 0 && !src))
+        return tl_graph_fail(g, TL_ERR_USAGE, "%s: an op needs a name, infer, ref (a view apart) and a list of its operands",
+                             op->name ? op->name : "tl_graph_add");
     if (g->plan)
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: the graph is planned already; free its plan or build another graph", op->name);
     if (n_src < op->min_src || n_src > op->max_src || n_src > TL_MAX_SRC)
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: %d operands, wants %d to %d", op->name, n_src, op->min_src, op->max_src);
-    if (!op->infer || (!(op->flags & TL_OP_VIEW) && !op->ref) || (n_src > 0 && !src))
-        return tl_graph_fail(g, TL_ERR_USAGE, "%s: an op needs infer, ref (a view apart) and a list of its operands", op->name);
     for (int i = 0; i < n_src; i++) {
         if (!src[i]) {
             if (i < op->min_src)

@@ -215,6 +215,20 @@ static tl_status lay_out(tl_plan *p, tl_error *err) {
 
 /* ---- bind: memory, and its addresses into the roots ---- */
 
+/* A forecast may read tensors that were only declared; a plan that runs may not. */
+static tl_status check_memory(const tl_plan *p, tl_error *err) {
+    char text[160];
+    for (int i = 0; i < p->n_nodes; i++)
+        for (int k = 0; k < p->nodes[i]->n_src; k++) {
+            const tl_tensor *s = p->nodes[i]->src[k], *root = s ? s->base : NULL;
+            if (root && root->mark & TL_MARK_BANK && !root->buffer->data && !root->buffer->backend)
+                return tl_fail(err, TL_ERR_USAGE,
+                               "plan: %s was only declared (tl_bank_declare) and has no memory: it may be forecast, not run",
+                               tl_describe(root, text, sizeof text));
+        }
+    return TL_OK;
+}
+
 static tl_status bind(tl_plan *p, tl_error *err) {
     tl_plan_private *q = p->priv;
     tl_backend *be = p->backend;
@@ -289,11 +303,12 @@ tl_status tl_plan_new(tl_plan **out, tl_graph *g, tl_backend *be, const tl_plan_
         return tl_fail(err, TL_ERR_USAGE, "tl_plan_new: no place for the plan given");
     tl_plan *p;
     tl_status s = prepare(&p, g, be, options, err);
-    if (!s) {
+    if (!s)
         s = bind(p, err);
-        if (!s)
-            g->plan = p;
-    }
+    if (!s)
+        s = check_memory(p, err);
+    if (!s)
+        g->plan = p;
     if (s) {
         tl_plan_free(p);
         p = NULL;

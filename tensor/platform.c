@@ -148,6 +148,11 @@ void tl_map_close(tl_map *m) {
     *m = (tl_map){0};
 }
 
+bool tl_path_special(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 /* ---- clock, machine ------------------------------------------------------------------------------------------------------- */
 
 double tl_now(void) {

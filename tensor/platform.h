@@ -41,6 +41,7 @@ TL_API void tl_map_drop(tl_map *m, size_t offset, size_t bytes);          /* pag
 /* For tests: the same as if pages had so many bytes (4, 16 and 64 KiB are in use on Arm), a multiple of what they have here. */
 TL_API void tl_map_drop_pages(tl_map *m, size_t offset, size_t bytes, size_t page);
 TL_API void tl_map_close(tl_map *m);
+TL_API bool tl_path_special(const char *path); /* there is something, and it is no regular file: a directory, a device, a pipe */
 
 /* ---- clock, machine ---- */
 TL_API double tl_now(void);    /* seconds, monotonic */
@@ -48,7 +49,6 @@ TL_API int tl_cpu_count(void); /* physical cores within the process's affinity a
 TL_API size_t tl_page_size(void);
 typedef enum tl_cpu_feature { TL_ARM_DOTPROD, TL_ARM_I8MM } tl_cpu_feature;
 TL_API bool tl_cpu_has(tl_cpu_feature f); /* asked of the system, because 64-bit Arm hides it from programs; false on other machines */
-TL_API size_t tl_memory_total(void);      /* bytes of RAM, capped by the cgroup's limit; 0: unknown */
 TL_API size_t tl_memory_peak(void);       /* peak resident bytes of this process; 0: unknown */
 /* For tests: the same from a copy of Linux's /proc and /sys under `root` ("": the machine's), as if CPUs 0 .. cpus-1 were allowed (0: those
  * that are). Other systems give the machine's own. */

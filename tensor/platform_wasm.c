@@ -230,6 +230,11 @@ void tl_map_close(tl_map *m) {
     *m = (tl_map){0};
 }
 
+bool tl_path_special(const char *path) {
+    (void)path;
+    return false;
+}
+
 /* ---- clock, machine ------------------------------------------------------------------------------------------------------- */
 
 double tl_now(void) {

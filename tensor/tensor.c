@@ -107,6 +107,8 @@ static tl_status transfer(const tl_tensor *t, size_t bytes, const char *what, tl
     const tl_tensor *root = t->base;
     if (!root->buffer)
         return tl_fail(err, TL_ERR_USAGE, "%s: %s has no memory; make a plan of its graph first", what, text);
+    if (!root->buffer->data && !root->buffer->backend)
+        return tl_fail(err, TL_ERR_USAGE, "%s: %s was only declared (tl_bank_declare) and has no memory", what, text);
     if (!((t->mark | root->mark) & (TL_MARK_INPUT | TL_MARK_OUTPUT | TL_MARK_BANK)))
         return tl_fail(err, TL_ERR_USAGE, "%s: %s is neither input, output nor bank tensor; its memory is reused (mark it with tl_output)",
                        what, text);

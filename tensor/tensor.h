@@ -58,6 +58,9 @@ extern "C" {
 /* The version of the library that is linked, "MAJOR.MINOR.PATCH"; compare with TL_VERSION_STRING of the header. */
 TL_API const char *tl_version(void);
 
+/* Bytes of memory that this process may use: the machine's, or less where a control group sets a limit (a container); 0: unknown. */
+TL_API size_t tl_memory_total(void);
+
 /* ---- status and errors ------------------------------------------------------------------------------------------------- */
 
 typedef enum tl_status {

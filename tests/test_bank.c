@@ -272,6 +272,26 @@ START_TEST(a_write_that_the_backend_fails_says_so) {
 }
 END_TEST
 
+/* Forecasts read it; what would touch its memory says that there is none. */
+START_TEST(a_declared_tensor_may_be_forecast_and_no_more) {
+    rig r = rig_open(_i ? "cpu:threads=2" : "ref");
+    tl_tensor *t;
+    float values[8] = {0};
+    tl_plan_memory m;
+    MUST(&r, tl_bank_declare(r.bank, "w", TL_F32, 2, two_by_four, NULL, &t, &r.err));
+    REFUSED(&r, tl_write(t, values, sizeof values, &r.err), TL_ERR_USAGE, "'w' f32 [2, 4] was only declared");
+    REFUSED(&r, tl_read(t, values, sizeof values, &r.err), TL_ERR_USAGE, "'w' f32 [2, 4] was only declared");
+    tl_tensor *view = tl_reshape(r.g, t, 1, (int64_t[]){8});
+    tl_output(r.g, tl_neg(r.g, view));
+    MUST(&r, tl_plan_forecast(r.g, r.be, NULL, &m, &r.err));
+    ck_assert_uint_gt(m.total, 0);
+    REFUSED(&r, tl_plan_new(&r.plan, r.g, r.be, NULL, &r.err), TL_ERR_USAGE, "'w' f32 [2, 4] was only declared");
+    ck_assert_ptr_null(r.plan);
+    REFUSED(&r, tl_read(view, values, sizeof values, &r.err), TL_ERR_USAGE, "was only declared");
+    rig_close(&r);
+}
+END_TEST
+
 static Suite *bank_suite(void) {
     Suite *s = suite_create("bank");
     TCase *c = tcase_create("bank");
@@ -286,6 +306,7 @@ static Suite *bank_suite(void) {
     tcase_add_test(c, what_one_graph_writes_the_next_graph_reads);
     tcase_add_test(c, a_layout_says_how_much_memory_a_tensor_takes);
     tcase_add_test(c, a_write_that_the_backend_fails_says_so);
+    tcase_add_loop_test(c, a_declared_tensor_may_be_forecast_and_no_more, 0, 2);
     tcase_add_loop_test(c, any_allocation_may_fail_while_a_bank_is_filled, 0, 2);
     suite_add_tcase(s, c);
     return s;

@@ -205,6 +205,27 @@ START_TEST(a_place_that_cannot_be_written_is_named) {
 }
 END_TEST
 
+/* The part is renamed at the end, which would put a file in a device's place. */
+START_TEST(what_is_no_file_is_left_alone) {
+    char path[512], part[600];
+    tl_error err = {0};
+    temporary(path, sizeof path, "special.gguf");
+    snprintf(part, sizeof part, "%s.part", path);
+    if (!exists("/dev/null") || symlink("/dev/null", path) != 0)
+        SKIP("this system has no /dev/null");
+    tl_gguf_writer *w = small_writer(eight, NULL);
+    ck_assert_int_eq(tl_gguf_writer_save(w, path, &err), TL_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "a device"));
+    ck_assert(!exists(part));
+    remove(path);
+    ck_assert_int_eq(tl_gguf_writer_save(w, ".", &err), TL_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "is a directory"));
+    ck_assert_int_eq(tl_gguf_writer_save(w, path, &err), TL_OK);
+    remove(path);
+    tl_gguf_writer_free(w);
+}
+END_TEST
+
 START_TEST(a_full_disk_is_reported_and_the_part_removed) {
     char path[512], part[600];
     tl_error err = {0};
@@ -286,6 +307,7 @@ static Suite *gguf_writer_suite(void) {
     tcase_add_test(c, a_saved_file_opens_and_leaves_no_part);
     tcase_add_test(c, a_place_that_cannot_be_written_is_named);
     tcase_add_test(c, a_full_disk_is_reported_and_the_part_removed);
+    tcase_add_test(c, what_is_no_file_is_left_alone);
     tcase_add_test(c, every_allocation_of_writing_may_fail);
     tcase_add_test(c, a_setter_that_ran_out_of_memory_may_be_called_again);
     suite_add_tcase(s, c);

@@ -73,13 +73,46 @@ START_TEST(a_profile_outlives_its_graph_as_nothing) {
 }
 END_TEST
 
+START_TEST(look_ups_without_a_place_for_the_result_find_nothing) {
+    int size;
+    int64_t max;
+    ck_assert(!tl_dtype_find("f32", NULL));
+    ck_assert(!tl_dtype_of_gguf(0, NULL));
+    ck_assert(!tl_size_decode(NULL, 5, NULL, &max));
+    ck_assert(!tl_size_decode(NULL, 5, &size, NULL));
+}
+END_TEST
+
+static tl_status infer_nothing(tl_graph *g, tl_tensor *out) {
+    (void)out;
+    return tl_graph_fail(g, TL_ERR_USAGE, "reached");
+}
+
+static void compute_nothing(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
+    (void)out, (void)row0, (void)row1, (void)scratch;
+}
+
+START_TEST(what_has_no_name_is_refused) {
+    static const tl_op nameless = {.id = -1, .infer = infer_nothing, .ref = compute_nothing};
+    rig r = rig_open("ref");
+    ck_assert_ptr_null(tl_graph_add(r.g, &nameless, 0, NULL, NULL, 0));
+    FAILED(r.g, "an op needs a name");
+    rig_next_graph(&r);
+    ck_assert_ptr_null(tl_name(r.g, rig_input(&r, "x", 2, 3), NULL));
+    FAILED(r.g, "tl_name: no name given");
+    rig_close(&r);
+}
+END_TEST
+
 static Suite *null_suite(void) {
     Suite *s = suite_create("null");
     TCase *t = tcase_create("null");
     tcase_add_test(t, a_failed_builders_null_can_be_asked);
     tcase_add_test(t, constructors_without_a_place_for_the_result_are_refused);
     tcase_add_test(t, questions_to_no_object_have_empty_answers);
+    tcase_add_test(t, look_ups_without_a_place_for_the_result_find_nothing);
     tcase_add_test(t, an_op_without_its_functions_is_refused);
+    tcase_add_test(t, what_has_no_name_is_refused);
     tcase_add_test(t, a_profile_outlives_its_graph_as_nothing);
     suite_add_tcase(s, t);
     return s;

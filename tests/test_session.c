@@ -308,7 +308,7 @@ START_TEST(wrong_wants_are_refused_and_change_nothing) {
     REFUSED(&r, tl_context_step(r.c, &good, 0, &r.err), TL_ERR_USAGE, "a context and at least one want");
     REFUSED(&r, tl_context_step(r.c, &good, -1, &r.err), TL_ERR_USAGE, "a context and at least one want");
     REFUSED(&r, tl_session_sync(NULL, ids, 3, rows, &r.err), TL_ERR_USAGE, "session: none given");
-    REFUSED(&r, tl_session_sync(r.s[0], ids, 0, rows, &r.err), TL_ERR_USAGE, "want 0"); /* no last position to give a row of */
+    REFUSED(&r, tl_session_sync(r.s[0], ids, 0, rows, &r.err), TL_ERR_USAGE, "no tokens are given"); /* no last position to give a row of */
     unchanged(&r);
     model_close(&r);
     model_close(&foreign);
@@ -394,6 +394,8 @@ START_TEST(a_cancelled_prefill_leaves_sessions_that_go_on) {
             tl_thread_join(thread);
         ck_assert_msg(s == TL_CANCELLED, "%s: %s", tl_status_name(s), r.err.message);
         ck_assert_int_eq(tl_session_length(r.s[1]), 26);
+        ck_assert_int_eq(wants[0].computed, 16);
+        ck_assert_int_eq(wants[1].computed, 32);
         ck_assert_int_eq(tl_session_length(r.s[0]), 32); /* the first run took 16 of the other session's tokens */
         ck_assert_mem_eq(tl_session_ids(r.s[0]), ids, 32 * sizeof *ids);
         ck_assert_int_eq(tl_context_free_tokens(r.c), 256 - 128);
@@ -404,6 +406,16 @@ START_TEST(a_cancelled_prefill_leaves_sessions_that_go_on) {
         ck_assert(as_expected(0, row, 99, 1));
         model_close(&r);
     }
+}
+END_TEST
+
+START_TEST(logits_of_no_token_are_refused) {
+    model_rig r = two_sessions(256);
+    float row[WIDE];
+    REFUSED(&r, tl_session_sync(r.s[0], ids, 0, row, &r.err), TL_ERR_USAGE, "no tokens are given");
+    MUST(&r, tl_session_sync(r.s[0], NULL, 0, NULL, &r.err)); /* forgets all */
+    ck_assert_int_eq(tl_session_length(r.s[0]), 0);
+    model_close(&r);
 }
 END_TEST
 
@@ -473,6 +485,7 @@ static Suite *session_suite(void) {
     tcase_add_test(c, sessions_beyond_the_number_are_refused_until_one_is_freed);
     tcase_add_test(c, no_session_is_an_empty_one);
     tcase_add_loop_test(c, a_cancelled_prefill_leaves_sessions_that_go_on, 0, 2);
+    tcase_add_test(c, logits_of_no_token_are_refused);
     tcase_add_test(c, a_cancel_between_steps_ends_the_next_one_alone);
     tcase_add_test(c, threads_share_a_model_and_its_backend);
     suite_add_tcase(s, c);

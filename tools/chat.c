@@ -39,8 +39,11 @@ static int answer(Chat *c) {
     if (c->settings->verbose_prompt)
         print_prompt_tokens(g);
     c->last = generate(g, !c->settings->json, true);
-    if (c->last == STOP_ERROR)
+    if (c->last == STOP_ERROR) {
+        if ((int64_t)g->ids.n > tl_context_size(c->engine.context) && c->answers > 0)
+            say_note("/clear forgets the conversation so far");
         return g->code;
+    }
     c->answers++;
     if (c->settings->json) {
         Json j = json_on(stdout, false);

@@ -66,7 +66,7 @@ static tl_status compute_prompt(Generator *g, tl_error *err) {
     if (s == TL_CANCELLED && term_interrupts() == 0)
         s = compute(g, &t->prompt_tokens, err);
     t->prompt_seconds = term_now() - start;
-    t->reused_tokens = (int64_t)g->ids.n - t->prompt_tokens;
+    t->reused_tokens = tl_session_length(g->engine->session) - t->prompt_tokens; /* of a prompt that was interrupted, the part done */
     return s;
 }
 

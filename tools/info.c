@@ -95,7 +95,9 @@ static void print_model(const Facts *f) {
     if (h->layers > 0)
         snprintf(layers, sizeof layers, ": %lld layers, embedding %lld, feed-forward %lld", (long long)h->layers, (long long)h->embedding,
                  (long long)h->feed_forward);
-    printf("architecture  %.*s%s\n", (int)h->arch.n, h->arch.data, layers);
+    fputs("architecture  ", stdout);
+    print_escaped(stdout, h->arch.data, h->arch.n);
+    puts(layers);
     if (h->heads > 0)
         printf("attention     %lld heads, %lld for keys and values, of %lld\n", (long long)h->heads, (long long)h->heads_kv,
                (long long)h->head_dim);

@@ -69,7 +69,7 @@ int context_fit(const tl_gguf *g, tl_backend *be, const tl_model_options *mo, tl
     tl_gguf_string arch;
     char key[80];
     int64_t trained = 0;
-    uint64_t room = term_total_memory() / 10 * 9;
+    uint64_t room = tl_memory_total() / 10 * 9;
     if (o->n_ctx != 0 || room == 0 || tl_context_forecast(g, be, mo, o, &forecast, &err) || forecast.total <= room)
         return 0; /* what is wrong with the file, loading says better */
     if (tl_gguf_get_string(g, "general.architecture", true, &arch, &err))

@@ -163,6 +163,8 @@ static const Option table[] = {
     {COMPUTE, "--mlock", NULL, OPTION_IGNORED, .help = "keeps the weights in memory"},
     {GENERATE | CMD_VERIFY, "--warmup --no-warmup", NULL, OPTION_IGNORED, .help = "an empty run first"},
     {GENERATE, "--jinja --no-jinja", NULL, OPTION_IGNORED, .help = "templates are recognised, not run"},
+    {GENERATE, "--no-context-shift", NULL, OPTION_IGNORED, .help = "a full context ends the text: always so"},
+    {GENERATE, "--simple-io", NULL, OPTION_IGNORED, .help = "input and output are plain: always so"},
     {CMD_BENCH, "-fa --flash-attn", "LIST", OPTION_IGNORED, .help = "attention is always fused"},
     {CMD_BENCH, "-mmp", "LIST", OPTION_IGNORED, .help = "maps the file (always so)"},
     {CMD_BENCH, "--progress", NULL, OPTION_IGNORED, .help = "progress is shown on a terminal"},
@@ -172,7 +174,7 @@ static const Option table[] = {
      .help = "results are the same bits on every backend, whatever the threads: always so"},
 
     /* ---- names kept for later ---- */
-    {GENERATE, "--keep --context-shift --no-context-shift", "N", OPTION_RESERVED, .help = "a full context ends the text; give a larger -c"},
+    {GENERATE, "--keep --context-shift", "N", OPTION_RESERVED, .help = "a full context ends the text; give a larger -c"},
     {GENERATE, "--samplers --sampler-seq --sampling-seq", "LIST", OPTION_RESERVED,
      .help = "the order is penalties, top-k, top-p, min-p, temperature"},
     {GENERATE, "--typical --top-nsigma --top-n-sigma --xtc-probability --xtc-threshold", "X", OPTION_RESERVED,
@@ -196,7 +198,8 @@ static const Option table[] = {
     {COMPUTE, "-lm --load-mode -sm --split-mode -ts --tensor-split -mg --main-gpu -dev --device", "X", OPTION_RESERVED,
      .help = "this build computes on the CPU; see --backend"},
     {COMPUTE, "--inspect --dry-run --verify", NULL, OPTION_RESERVED, .help = "see 'llama verify', 'llama info --plan'"},
-    {CMD_ALL, "--log-file --completion-bash", "FILE", OPTION_RESERVED, .help = "redirect stderr"},
+    {CMD_ALL, "--log-file", "FILE", OPTION_RESERVED, .help = "redirect stderr"},
+    {CMD_ALL, "--completion-bash", NULL, OPTION_RESERVED, .help = "'llama COMMAND --help' lists the options"},
 };
 /* clang-format on */
 

@@ -213,17 +213,6 @@ uint64_t term_peak_memory(void) {
 #endif
 }
 
-uint64_t term_total_memory(void) {
-#if defined(__APPLE__)
-    uint64_t bytes = 0;
-    size_t n = sizeof bytes;
-    return sysctlbyname("hw.memsize", &bytes, &n, NULL, 0) == 0 ? bytes : 0;
-#else
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
-#endif
-}
-
 const char *term_cpu_name(char *buffer, size_t bytes) {
     buffer[0] = 0;
 #if defined(__APPLE__)

@@ -45,7 +45,6 @@ void term_sleep(double seconds);                       /* ends at Ctrl-C */
 double term_now(void);                                 /* seconds, monotonic */
 void term_utc(char text[24]);                          /* "2024-05-01T12:00:00Z" */
 uint64_t term_peak_memory(void);                       /* bytes that this process had in memory at most */
-uint64_t term_total_memory(void);                      /* bytes of RAM; 0: unknown */
 const char *term_cpu_name(char *buffer, size_t bytes); /* the processor's name; "" where unknown */
 
 #endif

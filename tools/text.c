@@ -19,9 +19,12 @@ int text_read(const char *path, tl_text *out) {
         return say_error(EXIT_RUN, "%s: %s", path, strerror(errno));
     int code = 0;
     term_reading(standard);
-    while (code == 0 && (n = fread(chunk, 1, sizeof chunk, f)) > 0)
+    while (code == 0 && (n = fread(chunk, 1, sizeof chunk, f)) > 0) {
         if (tl_text_append(out, chunk, n, &err))
             code = say_status(EXIT_RUN, &err);
+        if (feof(f) || ferror(f)) /* a terminal would have to end, or be interrupted, once more */
+            break;
+    }
     if (code == 0 && term_interrupts() > 0)
         code = EXIT_INTERRUPTED;
     else if (code == 0 && ferror(f))
