@@ -88,6 +88,7 @@ tl_rope_config tl_model_rope(const tl_model *m) {
     c.base = m->hp.rope_base;
     c.scaling = (tl_rope_scaling)m->hp.rope_scaling;
     c.factor = m->hp.rope_factor;
+    c.attn_factor = m->hp.rope_attn_factor;
     c.original_ctx = m->hp.rope_original_ctx;
     const tl_tensor *factors = tl_bank_find(m->bank, "rope_freqs.weight");
     c.factors = factors ? tl_data(factors) : NULL;

@@ -41,8 +41,10 @@ static tl_status read_rope(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
     tl_status s = TL_OK;
     hp->rope_base = 10000;
     hp->rope_factor = 1;
+    hp->rope_attn_factor = 1;
     if ((s = get_float(g, hp, "rope.freq_base", false, 1, 1e12, &hp->rope_base, err)) ||
         (s = get_float(g, hp, "rope.scaling.factor", false, 0, 1e6, &hp->rope_factor, err)) ||
+        (s = get_float(g, hp, "rope.scaling.attn_factor", false, 1e-6, 1e6, &hp->rope_attn_factor, err)) ||
         (s = get_int(g, hp, "rope.scaling.original_context_length", false, 1, 1 << 30, &original, err)) ||
         (s = get_float(g, hp, "rope.scale_linear", false, 0, 1e6, &old, err)) ||
         (s = tl_gguf_get_string(g, key(hp, "rope.scaling.type", buf), false, &type, err)))

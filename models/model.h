@@ -254,9 +254,9 @@ typedef struct tl_hparams {
     int32_t n_vocab, n_layer, n_embd, n_head, n_head_kv, head_dim, head_dim_v, n_ff, n_ctx_train, rope_dims;
     float norm_eps;
     double rope_base;
-    int32_t rope_scaling; /* tl_rope_scaling of ops.h */
-    double rope_factor, rope_original_ctx;
-    bool tied; /* no output.weight: the embedding is used twice */
+    int32_t rope_scaling;                                    /* tl_rope_scaling of ops.h */
+    double rope_factor, rope_original_ctx, rope_attn_factor; /* the last multiplies cos and sin; 1: no key says so */
+    bool tied;                                               /* no output.weight: the embedding is used twice */
 } tl_hparams;
 
 typedef struct tl_model_options {

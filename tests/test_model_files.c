@@ -35,13 +35,21 @@ START_TEST(a_key_that_is_needed_is_missing) {
 END_TEST
 
 START_TEST(a_key_has_a_value_of_another_type) {
-    static const char *const numbers[] = {"llama.block_count",          "llama.context_length",
-                                          "llama.embedding_length",     "llama.feed_forward_length",
-                                          "llama.attention.head_count", "llama.attention.head_count_kv",
-                                          "llama.attention.key_length", "llama.attention.value_length",
-                                          "llama.rope.dimension_count", "llama.rope.scaling.original_context_length",
-                                          "llama.expert_count",         "llama.attention.layer_norm_rms_epsilon",
-                                          "llama.rope.freq_base",       "llama.rope.scaling.factor",
+    static const char *const numbers[] = {"llama.block_count",
+                                          "llama.context_length",
+                                          "llama.embedding_length",
+                                          "llama.feed_forward_length",
+                                          "llama.attention.head_count",
+                                          "llama.attention.head_count_kv",
+                                          "llama.attention.key_length",
+                                          "llama.attention.value_length",
+                                          "llama.rope.dimension_count",
+                                          "llama.rope.scaling.original_context_length",
+                                          "llama.expert_count",
+                                          "llama.attention.layer_norm_rms_epsilon",
+                                          "llama.rope.freq_base",
+                                          "llama.rope.scaling.factor",
+                                          "llama.rope.scaling.attn_factor",
                                           "llama.rope.scale_linear"};
     static const char *const texts[] = {"general.architecture", "llama.rope.scaling.type", "tokenizer.ggml.model"};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {

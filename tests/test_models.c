@@ -19,7 +19,7 @@ typedef struct model_case {
 #define BLOCKS 5e-2
 
 /* clang-format off */
-enum { GQA, MHA, MQA, UNTIED, BIASES, BIASES_UNTIED, KEY_LENGTH, VALUE_LENGTH, PARTIAL_ROPE, ROPE_FREQS, LINEAR, YARN, YARN_FREQS, BASE, EPSILON, F16, BF16,
+enum { GQA, MHA, MQA, UNTIED, BIASES, BIASES_UNTIED, KEY_LENGTH, VALUE_LENGTH, PARTIAL_ROPE, ROPE_FREQS, LINEAR, YARN, YARN_FREQS, ATTN_FACTOR, BASE, EPSILON, F16, BF16,
        Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0_UNTIED, N_CASES };
 
 static model_case model_of(int i) {
@@ -40,6 +40,7 @@ static model_case model_of(int i) {
     case LINEAR: m.name = "linear rope scaling"; c->scaling = "linear"; c->factor = 4; break;
     case YARN: m.name = "YaRN"; c->scaling = "yarn"; c->factor = 8; c->original_ctx = 32; break;
     case YARN_FREQS: m.name = "YaRN over rope_freqs"; c->scaling = "yarn"; c->factor = 4; c->original_ctx = 64; c->rope_freqs = true; break;
+    case ATTN_FACTOR: m.name = "a factor on YaRN's own magnitude"; c->scaling = "yarn"; c->factor = 4; c->original_ctx = 32; c->attn_factor = 0.75; break;
     case BASE: m.name = "another rope base"; c->rope_base = 500; break;
     case EPSILON: m.name = "a large epsilon"; c->eps = 0.125; break;
     case F16: m.name = "f16 weights"; c->dtype = TL_F16; m.tolerance = HALVES; break;
@@ -127,6 +128,7 @@ static void leave_out(int i, tiny_model *t) {
     case LINEAR:
     case YARN: c->scaling = NULL; break;
     case PARTIAL_ROPE: c->rope_dims = 0; break;
+    case ATTN_FACTOR: c->attn_factor = 0; break;
     case BASE: c->rope_base = 10000; break;
     case EPSILON: c->eps = 1e-5; break;
     case BIASES:
@@ -140,7 +142,7 @@ static void leave_out(int i, tiny_model *t) {
 }
 
 START_TEST(what_a_case_is_about_moves_the_logits) {
-    static const int about[] = {BIASES, BIASES_UNTIED, PARTIAL_ROPE, ROPE_FREQS, LINEAR, YARN, YARN_FREQS, BASE, EPSILON};
+    static const int about[] = {BIASES, BIASES_UNTIED, PARTIAL_ROPE, ROPE_FREQS, LINEAR, YARN, YARN_FREQS, ATTN_FACTOR, BASE, EPSILON};
     model_case m = model_of(about[_i]);
     tiny_model t = tiny_make(&m.config);
     int32_t ids[LENGTH];

@@ -50,7 +50,7 @@ static double angle(const tiny_model *m, int dims, int p, int pos, double *magni
     const tiny_config *c = &m->c;
     const tiny_tensor *factors = tiny_find(m, "rope_freqs.weight");
     double theta = pos * pow(c->rope_base, -2.0 * p / dims);
-    *magnitude = 1;
+    *magnitude = c->attn_factor != 0 ? c->attn_factor : 1;
     if (factors)
         theta /= (double)factors->values[p];
     if (c->scaling && strcmp(c->scaling, "linear") == 0)
@@ -63,7 +63,7 @@ static double angle(const tiny_model *m, int dims, int p, int pos, double *magni
         to = to > dims - 1 ? dims - 1 : to;
         double ramp = (p - from) / (to - from > 0.001 ? to - from : 0.001);
         ramp = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
-        *magnitude = 0.1 * log(c->factor) + 1;
+        *magnitude *= 0.1 * log(c->factor) + 1;
         return theta / c->factor * ramp + theta * (1 - ramp);
     }
     return theta;

@@ -187,6 +187,8 @@ static void put_keys(const tiny_config *c, tl_gguf_writer *w) {
         put_float(c, w, "llama.rope.freq_base", c->rope_base);
     if (c->scaling)
         put_text(c, w, "llama.rope.scaling.type", c->scaling);
+    if (c->attn_factor != 0)
+        put_float(c, w, "llama.rope.scaling.attn_factor", c->attn_factor);
     if (c->factor != 0)
         put_float(c, w, "llama.rope.scaling.factor", c->factor);
     if (c->original_ctx != 0)

@@ -22,7 +22,7 @@ typedef struct tiny_config {
     int rope_dims;               /* 0: head_dim, and no key */
     double rope_base;            /* 10000: no key */
     const char *scaling;         /* rope.scaling.type, NULL: no key */
-    double factor, original_ctx; /* 0: no key */
+    double factor, original_ctx, attn_factor; /* 0: no key */
     double eps;
     bool untied, biases, rope_freqs;
     tl_dtype dtype; /* of the matrices; norms, biases and rope_freqs are f32 */
