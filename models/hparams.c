@@ -116,10 +116,11 @@ tl_status tl_hparams_read(const tl_gguf *g, tl_hparams *hp, const tl_arch **arch
     const tl_gguf_tensor *table = tl_gguf_tensor_find(g, "token_embd.weight");
     if (!table)
         return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' is missing", tl_gguf_label(g));
-    if (table->shape[0] > INT32_MAX)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' has %lld rows, more than %d", tl_gguf_label(g),
-                       (long long)table->shape[0], INT32_MAX);
-    hp->n_vocab = (int32_t)table->shape[0];
+    int64_t rows = table->rank < 2 ? 1 : table->shape[table->rank - 2]; /* behind leading axes of 1, if any */
+    if (rows > INT32_MAX)
+        return tl_fail(err, TL_ERR_FORMAT, "%s: tensor 'token_embd.weight' has %lld rows, more than %d", tl_gguf_label(g), (long long)rows,
+                       INT32_MAX);
+    hp->n_vocab = (int32_t)rows;
     hp->tied = !tl_gguf_tensor_find(g, "output.weight");
     return (*arch)->hparams ? (*arch)->hparams(g, hp, err) : TL_OK;
 }

@@ -8,6 +8,8 @@
 /* A tensor of the file that the model uses, and how far it has come. */
 typedef struct model_slot {
     const tl_gguf_tensor *info;
+    int rank; /* as the model wants it: the file may leave out leading axes of 1 */
+    int64_t shape[3];
     tl_tensor *t;
     unsigned uses;
     uint64_t have; /* bytes that have arrived, in order */

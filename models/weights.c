@@ -26,7 +26,8 @@ static const char *tensor_name(const char *pattern, int layer, const char *suffi
 }
 
 /* Enters a tensor of the file into the slots; one that is tied may be there already, and gets more uses. */
-static tl_status want(tl_model *m, const tl_gguf_tensor *info, unsigned uses, bool tied, tl_error *err) {
+static tl_status want(tl_model *m, const tl_weight_row *row, int rank, const tl_gguf_tensor *info, unsigned uses, bool tied,
+                      tl_error *err) {
     for (int i = 0; tied && i < m->n_slots; i++)
         if (m->slots[i].info == info) {
             m->slots[i].uses |= uses;
@@ -35,18 +36,25 @@ static tl_status want(tl_model *m, const tl_gguf_tensor *info, unsigned uses, bo
     if (info->dtype == TL_N_DTYPES)
         return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tensor '%s' is %s, which this build cannot decode; convert the model to another type",
                        tl_gguf_label(m->gguf), info->name, tl_gguf_type_name(info->type));
-    m->slots[m->n_slots++] = (model_slot){.info = info, .uses = uses};
+    model_slot *slot = &m->slots[m->n_slots++];
+    *slot = (model_slot){.info = info, .rank = rank, .uses = uses};
+    for (int i = 0; i < rank; i++)
+        slot->shape[i] = tl_hparams_dim(&m->hp, row->shape[i]);
     return TL_OK;
 }
 
+/* The axes are compared from the last on: GGUF writes that one first, and some writers drop axes of 1 at their end. */
 static tl_status check_shape(const tl_model *m, const tl_weight_row *row, const tl_gguf_tensor *t, int rank, tl_error *err) {
     char found[96] = "", expected[96] = "";
-    bool same = t->rank == rank;
-    for (int i = 0; i < t->rank; i++)
+    bool same = true;
+    for (int i = 0; i < t->rank; i++) {
+        same = same && (i >= t->rank - rank || t->shape[i] == 1);
         snprintf(found + strlen(found), sizeof found - strlen(found), "%s%lld", i ? ", " : "", (long long)t->shape[i]);
+    }
     for (int i = 0; i < rank; i++) {
         int64_t d = tl_hparams_dim(&m->hp, row->shape[i]);
-        same = same && t->shape[i] == d;
+        int at = i + t->rank - rank;
+        same = same && d == (at < 0 ? 1 : t->shape[at]);
         snprintf(expected + strlen(expected), sizeof expected - strlen(expected), "%s%lld", i ? ", " : "", (long long)d);
     }
     if (same)
@@ -75,7 +83,7 @@ static tl_status find(tl_model *m, const tl_weight_row *row, const char *name, i
     tl_status s = check_shape(m, row, *out, rank, err);
     if (!s)
         s = check_type(m, *out, uses, err);
-    return s ? s : want(m, *out, uses, tied, err);
+    return s ? s : want(m, row, rank, *out, uses, tied, err);
 }
 
 static int rank_of(const tl_weight_row *row) {
@@ -141,8 +149,8 @@ static const void *wrappable(const tl_model *m, const tl_gguf_tensor *info) {
 
 static tl_status place(tl_model *m, model_slot *slot, tl_error *err) {
     const tl_gguf_tensor *i = slot->info;
-    tl_tensor shape = {.dtype = i->dtype, .rank = i->rank, .base = &shape};
-    memcpy(shape.shape, i->shape, (size_t)i->rank * sizeof *i->shape);
+    tl_tensor shape = {.dtype = i->dtype, .rank = slot->rank, .base = &shape};
+    memcpy(shape.shape, slot->shape, sizeof slot->shape);
     const tl_layout *layout =
         m->options.no_pack || !m->backend->ops->layout ? NULL : m->backend->ops->layout(m->backend, &shape, slot->uses);
     const void *data = layout ? NULL : wrappable(m, i);
@@ -151,9 +159,9 @@ static tl_status place(tl_model *m, model_slot *slot, tl_error *err) {
     if (data) {
         slot->have = i->bytes;
         m->mapped_bytes += i->bytes;
-        return tl_bank_wrap(m->bank, i->name, i->dtype, i->rank, i->shape, data, false, &slot->t, err);
+        return tl_bank_wrap(m->bank, i->name, i->dtype, slot->rank, slot->shape, data, false, &slot->t, err);
     }
-    return (m->dry ? tl_bank_declare : tl_bank_add)(m->bank, i->name, i->dtype, i->rank, i->shape, layout, &slot->t, err);
+    return (m->dry ? tl_bank_declare : tl_bank_add)(m->bank, i->name, i->dtype, slot->rank, slot->shape, layout, &slot->t, err);
 }
 
 tl_status tl_weights_resolve(tl_model *m, tl_error *err) {
@@ -210,7 +218,7 @@ static tl_status progress(tl_model *m, uint64_t more, tl_error *err) {
 
 static size_t row_bytes(const model_slot *slot) {
     const tl_dtype_info *d = tl_dtype_get(slot->info->dtype);
-    return (size_t)(slot->info->shape[slot->info->rank - 1] / d->block) * (size_t)d->block_bytes;
+    return (size_t)(slot->shape[slot->rank - 1] / d->block) * (size_t)d->block_bytes;
 }
 
 /* The next bytes of a slot's tensor, which arrive in order. Packed ones wait in staging until whole groups of rows are there. What is

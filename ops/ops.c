@@ -49,17 +49,16 @@ static bool same_view(const tl_tensor *a, const tl_tensor *b) {
 /* The node that already holds x as op makes it, NULL where there is none. A copy from before a write of x's memory is never given out: it
  * would be old, or x is, and tl_graph_add refuses that. */
 static tl_tensor *made_before(const tl_graph *g, const tl_op *op, const tl_tensor *x) {
-    tl_tensor *found = NULL;
     int first = x->base->graph ? x->base->id + 1 : 0;
-    for (int i = first; i < tl_graph_count(g); i++) {
+    for (int i = tl_graph_count(g) - 1; i >= first; i--) {
         tl_tensor *t = tl_graph_node(g, i);
         if (t->op == op && same_view(t->src[0], x))
-            found = t;
+            return t;
         for (int k = 0; t->op && k < t->n_src; k++)
             if (writes_source(t->op, k) && t->src[k] && t->src[k]->base == x->base)
-                found = NULL;
+                return NULL;
     }
-    return found;
+    return NULL;
 }
 
 tl_tensor *tl_make_once(tl_graph *g, int id, tl_tensor *x) {

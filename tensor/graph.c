@@ -273,11 +273,32 @@ tl_tensor *tl_name(tl_graph *g, tl_tensor *t, const char *fmt, ...) {
 
 /* ---- states and their versions ---- */
 
+/* The entry of root, or the empty one where it belongs. */
+static tl_write_entry *probe(const tl_graph *g, const tl_tensor *root) {
+    uint64_t h = (uint64_t)(uintptr_t)root * 0x9e3779b97f4a7c15ull;
+    size_t i = (size_t)(h >> 32) & (g->cap_writes - 1);
+    while (g->writes[i].root && g->writes[i].root != root)
+        i = (i + 1) & (g->cap_writes - 1);
+    return &g->writes[i];
+}
+
 static tl_write_entry *find_write(const tl_graph *g, const tl_tensor *root) {
-    for (int i = 0; i < g->n_writes; i++)
-        if (g->writes[i].root == root)
-            return &g->writes[i];
-    return NULL;
+    tl_write_entry *w = g->n_writes ? probe(g, root) : NULL;
+    return w && w->root ? w : NULL;
+}
+
+static bool grow_writes(tl_graph *g) {
+    size_t had = g->cap_writes;
+    tl_write_entry *old = g->writes, *w = tl_alloc((had ? 2 * had : 32) * sizeof *w);
+    if (!w)
+        return false;
+    g->writes = w;
+    g->cap_writes = had ? 2 * had : 32;
+    for (size_t i = 0; i < had; i++)
+        if (old[i].root)
+            *probe(g, old[i].root) = old[i];
+    tl_free(old);
+    return true;
 }
 
 int tl_graph_writes(const tl_graph *g, const tl_tensor *root) {
@@ -298,9 +319,10 @@ static tl_status check_version(tl_graph *g, const tl_op *op, const tl_tensor *sr
 static tl_status note_write(tl_graph *g, tl_tensor *root, tl_tensor *node) {
     tl_write_entry *w = find_write(g, root);
     if (!w) {
-        if (!tl_grow((void **)&g->writes, &g->cap_writes, g->n_writes, sizeof *g->writes))
+        if (2 * g->n_writes >= g->cap_writes && !grow_writes(g))
             return tl_graph_fail(g, TL_ERR_MEMORY, "graph: out of memory");
-        w = &g->writes[g->n_writes++];
+        g->n_writes++;
+        w = probe(g, root);
         *w = (tl_write_entry){.root = root};
     }
     w->version++;

@@ -24,8 +24,8 @@ struct tl_graph {
     int n_nodes, cap_nodes;
     tl_size_entry *sizes;
     int n_sizes, cap_sizes;
-    tl_write_entry *writes;
-    int n_writes, cap_writes;
+    tl_write_entry *writes; /* by root: open addressing, a power of two, at most half full */
+    size_t n_writes, cap_writes;
     tl_plan *plan; /* the live one */
 };
 

@@ -131,6 +131,10 @@ int tl_plan_readers(const tl_plan *p, const tl_tensor *t) {
     return t->base->graph ? p->priv->readers[t->base->id] : 0;
 }
 
+bool tl_plan_writes(const tl_plan *p, const tl_tensor *t) {
+    return tl_graph_writes(p->graph, t->base) > 0;
+}
+
 void tl_plan_elide(tl_plan *p, const tl_tensor *t) {
     p->priv->state[t->base->id] |= NODE_ELIDED;
 }

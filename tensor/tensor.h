@@ -405,6 +405,8 @@ TL_API void tl_plan_extend(tl_plan *p, const tl_tensor *t, int last);
 TL_API int tl_plan_time(const tl_plan *p, const tl_tensor *t);
 /* How many plan nodes read t (through views too), outputs counted as one more. */
 TL_API int tl_plan_readers(const tl_plan *p, const tl_tensor *t);
+/* Whether the plan writes the memory of t, which is a state then. */
+TL_API bool tl_plan_writes(const tl_plan *p, const tl_tensor *t);
 /* Marks t as never stored: fused away. Only during compile. */
 TL_API void tl_plan_elide(tl_plan *p, const tl_tensor *t);
 /* Appends a step; returns its number or -1 when out of memory. Only during compile. */

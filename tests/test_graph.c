@@ -216,6 +216,29 @@ START_TEST(latest_and_after_give_the_newest_handle) {
 }
 END_TEST
 
+START_TEST(many_states_have_versions_of_their_own) {
+    enum { MANY = 1000 };
+    static tl_tensor *states[MANY];
+    char name[16];
+    rig r = rig_open("ref");
+    tl_tensor *x = rig_input(&r, "x", 1, 2);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "state %d", i);
+        states[i] = rig_state(&r, name, 1, 2, 0);
+    }
+    for (int i = 0; i < MANY; i++) /* state i is written i % 4 times */
+        for (int k = 0; k < i % 4; k++)
+            tl_assign(r.g, tl_latest(r.g, states[i]), x);
+    for (int i = 0; i < MANY; i++) {
+        ck_assert_int_eq(tl_latest(r.g, states[i])->version, i % 4);
+        ck_assert_ptr_eq(tl_latest(r.g, states[i])->base, states[i]);
+    }
+    tl_neg(r.g, states[MANY - 1]);
+    FAILED(r.g, "'state 999'");
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(after_a_node_that_writes_nothing_is_an_error) {
     rig r = rig_open("ref");
     tl_tensor *y = tl_neg(r.g, rig_input(&r, "x", 2, 4));
@@ -522,6 +545,7 @@ static Suite *graph_suite(void) {
     tcase_add_test(states, a_second_write_of_one_version_is_refused);
     tcase_add_test(states, a_chain_of_writes_and_earlier_readers_is_allowed);
     tcase_add_test(states, latest_and_after_give_the_newest_handle);
+    tcase_add_test(states, many_states_have_versions_of_their_own);
     tcase_add_test(states, after_a_node_that_writes_nothing_is_an_error);
     tcase_add_test(states, after_a_write_that_another_followed_is_an_error);
     tcase_add_test(states, only_bank_tensors_that_may_be_written_are_states);

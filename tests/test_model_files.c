@@ -179,10 +179,9 @@ START_TEST(a_tensor_has_another_shape) {
     static const struct {
         int64_t shape[3];
         const char *words;
-    } cases[] = {{{5, 0, 0}, "is [5], the metadata asks for ["},
-                 {{7, 64, 0}, "is [7, 64], the metadata asks for ["},
-                 {{64, 3, 0}, "is [64, 3], the metadata asks for ["},
-                 {{2, 3, 4}, "is [2, 3, 4], the metadata asks for ["}};
+    } cases[] = {{{5, 0, 0}, "is [5], the metadata asks for ["},           {{7, 64, 0}, "is [7, 64], the metadata asks for ["},
+                 {{64, 3, 0}, "is [64, 3], the metadata asks for ["},      {{2, 3, 4}, "is [2, 3, 4], the metadata asks for ["},
+                 {{64, 64, 1}, "is [64, 64, 1], the metadata asks for ["}, {{1, 1, 7}, "is [1, 1, 7], the metadata asks for ["}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tiny_config c = tiny_defaults();
         c.odd_tensor = names[_i];

@@ -119,6 +119,30 @@ START_TEST(keys_and_values_in_f16_cost_little) {
 }
 END_TEST
 
+START_TEST(leading_axes_of_1_may_be_absent_from_the_file) {
+    static const tl_dtype types[] = {TL_F32, TL_F16};
+    int32_t ids[LENGTH];
+    for (int i = 0; i < 4; i++) {
+        float *rows[2];
+        tiny_config c = tiny_defaults();
+        c.n_ff = 1; /* gate and up are [1, 64] */
+        c.dtype = types[i / 2];
+        some_ids(ids, LENGTH, c.n_vocab, 5);
+        for (int k = 0; k < 2; k++) {
+            c.no_ones = k;
+            tiny_model t = tiny_make(&c);
+            model_rig r = model_open_tiny("cpu", &t, &(tl_model_options){.no_pack = i % 2}, NULL);
+            rows[k] = model_rows(&r, 0, ids, LENGTH, LENGTH, false);
+            model_close(&r);
+            tiny_free(&t);
+        }
+        ck_assert(same_bits(rows[0], rows[1], (size_t)LENGTH * (size_t)c.n_vocab));
+        free(rows[0]);
+        free(rows[1]);
+    }
+}
+END_TEST
+
 /* What the plain loops say of the same weights without the thing that the case is about. */
 static void leave_out(int i, tiny_model *t) {
     tiny_config *c = &t->c;
@@ -197,6 +221,7 @@ static Suite *models_suite(void) {
     tcase_add_loop_test(c, logits_and_hidden_rows_are_those_of_plain_loops, 0, N_CASES);
     tcase_add_loop_test(c, what_a_case_is_about_moves_the_logits, 0, 9);
     tcase_add_test(c, keys_and_values_in_f16_cost_little);
+    tcase_add_test(c, leading_axes_of_1_may_be_absent_from_the_file);
     tcase_add_test(c, scale_linear_is_linear_scaling);
     suite_add_tcase(s, c);
     return s;

@@ -70,7 +70,8 @@ const char *tl_cpu_kernel_name(const tl_cpu *cpu, const char *slot, int entry);
 /* lower.c */
 tl_status tl_cpu_compile(tl_backend *be, tl_plan *p, tl_error *err);
 void tl_cpu_drop(tl_backend *be, tl_plan *p);
-/* exec.c */
+/* exec.c: what a step costs in a run at the current sizes; the run. */
+tl_cost tl_cpu_step_cost(const cpu_step *s, const tl_plan *p);
 tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err);
 /* rows.c: whether node has a row kernel and its operands suit it; one row of it into dst. */
 bool tl_cpu_rows_fit(const tl_tensor *node);

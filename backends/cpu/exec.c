@@ -13,19 +13,18 @@ static void run_tile(void *arg, int64_t tile, int worker) {
         job->step->driver->run(job->step, &job->run, tile, tl_plan_worker(job->run.plan, worker));
 }
 
-/* The share of a node's cost that one run at the current sizes has. */
-static void add_cost(tl_plan_step *out, const cpu_step *s, const cpu_run *r) {
-    tl_cost c = {0, 0, 0};
+tl_cost tl_cpu_step_cost(const cpu_step *s, const tl_plan *p) {
     const tl_tensor *node = s->linear ? s->linear : s->node;
-    if (s->driver == &tl_cpu_driver_prep) {
-        double bytes = (double)tl_plan_rows(r->plan, node) * (double)tl_dim(node, -1) * 4;
-        c = (tl_cost){bytes, bytes, (double)tl_plan_rows(r->plan, node) * (double)s->prep_row};
-    } else {
-        c = tl_cpu_cost(node, tl_plan_work(r->plan, node));
-    }
-    out->done.ops += c.ops;
-    out->done.read += c.read;
-    out->done.written += c.written;
+    if (s->driver != &tl_cpu_driver_prep)
+        return tl_cpu_cost(node, tl_plan_work(p, node));
+    double rows = (double)tl_plan_rows(p, node), bytes = rows * (double)tl_dim(node, -1) * sizeof(float);
+    return (tl_cost){bytes, bytes, rows * (double)s->prep_row};
+}
+
+static void add_cost(tl_cost *sum, tl_cost c) {
+    sum->ops += c.ops;
+    sum->read += c.read;
+    sum->written += c.written;
 }
 
 /* Whether step i is the last that writes its node: attention has several. */
@@ -55,7 +54,7 @@ tl_status tl_cpu_run(tl_backend *be, tl_plan *p, tl_error *err) {
         if (p->options.profile) {
             p->steps[i].seconds += tl_now() - start;
             if (tiles > 0 && s->driver != &tl_cpu_driver_join) /* the cost of a node that is cut stands with its parts */
-                add_cost(&p->steps[i], s, &job.run);
+                add_cost(&p->steps[i].done, tl_cpu_step_cost(s, p));
         }
         if (p->options.probe && completes(prog, i))
             p->options.probe(p->options.probe_ctx, p, s->node);

@@ -4,6 +4,7 @@
  *   2. a norm or swiglu that only such layers read is computed inside prep and never stored;
  *   3. an add that is the only reader of a linear layer becomes its residual.
  * Each gives the same bits as the plain steps, because no operation and no order of additions changes. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
@@ -14,7 +15,9 @@
 typedef struct note {
     int runs_at;            /* linear: the time of its product (its own, or of the add that took it) */
     const tl_tensor *taken; /* add: the linear it finishes */
-    int prep;               /* linear: plan scratch of its prepared rows, -1: not yet */
+    int next;               /* linear: the next that shares its prepared rows; from the last on to the first */
+    int prep;               /* linear: plan scratch of those rows, -1: not yet */
+    bool prepares;          /* linear: its product is the first that reads them */
     bool elided;            /* no step of its own */
 } note;
 
@@ -40,22 +43,10 @@ static bool same_shape(const tl_tensor *a, const tl_tensor *b) {
     return a->rank == b->rank && a->size == b->size && memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
 }
 
-/* True where t's memory is a bank tensor that this plan writes: a step that reads it must stay where it is. */
-static bool is_written(const lowering *l, const tl_tensor *t) {
-    if (!t || t->base->graph)
-        return false;
-    for (int i = 0; i < l->plan->n_nodes; i++) {
-        const tl_tensor *n = l->plan->nodes[i];
-        for (int k = 0; k < n->n_src; k++)
-            if (n->src[k] && n->src[k]->base == t->base && ((k == 0 && n->op->flags & TL_OP_STATE) || (k < 32 && n->op->writes >> k & 1)))
-                return true;
-    }
-    return false;
-}
-
+/* A step that reads a state which this plan writes must stay where it is. */
 static bool reads_written(const lowering *l, const tl_tensor *t) {
     for (int k = 0; k < t->n_src; k++)
-        if (is_written(l, t->src[k]))
+        if (t->src[k] && tl_plan_writes(l->plan, t->src[k]))
             return true;
     return false;
 }
@@ -88,70 +79,92 @@ static void find_residuals(lowering *l) {
 
 /* ---- fusions 1 and 2: rows prepared for linear layers ---- */
 
-static bool shares(const lowering *l, const tl_tensor *t, const tl_tensor *x, cpu_prep kind) {
-    return is_linear(l, t) && t->src[0] == x && tl_cpu_prep_of(t->src[1]->dtype) == kind;
+typedef struct reader {
+    const tl_tensor *x;
+    cpu_prep kind;
+    int time;
+} reader;
+
+/* Readers of one x as one kind side by side, in order of time. */
+static int reader_order(const void *pa, const void *pb) {
+    const reader *a = pa, *b = pb;
+    if (a->x != b->x)
+        return (uintptr_t)a->x < (uintptr_t)b->x ? -1 : 1;
+    return a->kind != b->kind ? (int)a->kind - (int)b->kind : a->time - b->time;
 }
 
-/* Whether x need not be stored: a row op that only layers of one kind read. */
-static bool may_produce(const lowering *l, const tl_tensor *x, cpu_prep kind) {
-    int at = tl_plan_time(l->plan, x), readers = 0;
+/* Joins the layers that read the same x as the same kind into rings. */
+static tl_status find_sharers(lowering *l) {
+    int n = 0;
+    reader *r = tl_alloc((size_t)(l->plan->n_nodes + 1) * sizeof *r);
+    if (!r)
+        return tl_fail(l->err, TL_ERR_MEMORY, "plan: out of memory");
+    for (int time = 0; time < l->plan->n_nodes; time++) {
+        const tl_tensor *t = l->plan->nodes[time];
+        if (is_linear(l, t))
+            r[n++] = (reader){t->src[0], tl_cpu_prep_of(t->src[1]->dtype), time};
+    }
+    qsort(r, (size_t)n, sizeof *r, reader_order);
+    for (int i = 0, first = 0; i < n; i++) {
+        bool last = i + 1 == n || r[i + 1].x != r[i].x || r[i + 1].kind != r[i].kind;
+        l->notes[r[i].time].next = last ? r[first].time : r[i + 1].time;
+        first = last ? i + 1 : first;
+    }
+    tl_free(r);
+    return TL_OK;
+}
+
+/* Whether x, which `readers` layers read as one kind, need not be stored: a row op that nothing else reads. */
+static bool may_produce(const lowering *l, const tl_tensor *x, cpu_prep kind, int readers) {
+    int at = tl_plan_time(l->plan, x);
     if (l->cpu->blas_rows[kind] || l->plan->options.no_fuse || at < 0 || x->base != x || x->mark & TL_MARK_OUTPUT || l->notes[at].taken ||
         l->notes[at].elided)
         return false;
     if (!is_op(x, TL_OP_RMS_NORM) && !is_op(x, TL_OP_LAYER_NORM) && !is_op(x, TL_OP_SWIGLU) && !is_op(x, TL_OP_GEGLU))
         return false;
-    if (!tl_cpu_rows_fit(x) || reads_written(l, x))
-        return false;
-    for (int i = at; i < l->plan->n_nodes; i++)
-        readers += shares(l, l->plan->nodes[i], x, kind);
-    return readers == tl_plan_readers(l->plan, x);
+    return tl_cpu_rows_fit(x) && !reads_written(l, x) && readers == tl_plan_readers(l->plan, x);
 }
 
 /* Gives all layers that share x's rows one buffer, and marks x as elided where it is made inside prep. */
 static tl_status find_prep(lowering *l, int time) {
     const tl_tensor *lin = l->plan->nodes[time], *x = lin->src[0];
     cpu_prep kind = tl_cpu_prep_of(lin->src[1]->dtype);
-    note *mine = &l->notes[time];
-    if (kind == PREP_NONE || mine->prep >= 0)
+    note *notes = l->notes;
+    if (kind == PREP_NONE || notes[time].prep >= 0)
         return TL_OK;
-    int first = mine->runs_at, last = mine->runs_at;
-    bool share = !l->plan->options.no_fuse;
-    for (int i = time + 1; share && i < l->plan->n_nodes; i++) {
-        if (!shares(l, l->plan->nodes[i], x, kind))
-            continue;
-        first = l->notes[i].runs_at < first ? l->notes[i].runs_at : first;
-        last = l->notes[i].runs_at > last ? l->notes[i].runs_at : last;
+    int first = time, last = time, readers = 1; /* first, last: whose product runs first and last */
+    for (int i = notes[time].next; i != time; i = notes[i].next, readers++) {
+        first = notes[i].runs_at < notes[first].runs_at ? i : first;
+        last = notes[i].runs_at > notes[last].runs_at ? i : last;
     }
-    bool produce = may_produce(l, x, kind);
+    bool produce = may_produce(l, x, kind, readers);
     size_t bytes;
     int handle = -1;
     if (tl_mul_size(tl_cpu_prep_bytes(kind, tl_dim(x, -1)), (size_t)tl_rows(x), &bytes))
-        handle = tl_plan_scratch(l->plan, bytes, first, last);
+        handle = tl_plan_scratch(l->plan, bytes, notes[first].runs_at, notes[last].runs_at);
     if (handle < 0)
         return tl_fail(l->err, TL_ERR_MEMORY, "plan: out of memory for prepared rows");
-    for (int i = time; i < l->plan->n_nodes; i++)
-        if (i == time || (share && shares(l, l->plan->nodes[i], x, kind)))
-            l->notes[i].prep = handle;
+    for (int i = time; notes[i].prep < 0; i = notes[i].next)
+        notes[i].prep = handle;
+    notes[first].prepares = true;
     if (produce) {
-        l->notes[tl_plan_time(l->plan, x)].elided = true;
+        notes[tl_plan_time(l->plan, x)].elided = true;
         tl_plan_elide(l->plan, x);
         for (int k = 0; k < x->n_src; k++)
             if (x->src[k])
-                tl_plan_extend(l->plan, x->src[k], first);
+                tl_plan_extend(l->plan, x->src[k], notes[first].runs_at);
     } else {
-        tl_plan_extend(l->plan, x, first);
+        tl_plan_extend(l->plan, x, notes[first].runs_at);
     }
     return TL_OK;
 }
 
 /* ---- steps ---- */
 
-static tl_cost cost_at_most(const tl_tensor *node) {
-    return tl_cpu_cost(node, tl_rows(node->op->rows_of ? node->src[node->op->rows_of - 1] : node));
-}
-
-static tl_status add_step(lowering *l, const cpu_step *s, const char *op, int64_t tiles, const tl_cost *cost, size_t scratch) {
+/* tiles: at the maximum sizes; a plan starts there, so a step's cost is that, too. */
+static tl_status add_step(lowering *l, const cpu_step *s, const char *op, int64_t tiles, size_t scratch) {
     cpu_program *p = l->prog;
+    tl_cost cost = tiles > 0 ? tl_cpu_step_cost(s, l->plan) : (tl_cost){0, 0, 0};
     if (p->n == p->cap) {
         int cap = p->cap ? p->cap * 2 : 64;
         cpu_step *grown = tl_realloc(p->steps, (size_t)cap * sizeof *grown);
@@ -160,7 +173,7 @@ static tl_status add_step(lowering *l, const cpu_step *s, const char *op, int64_
         p->steps = grown;
         p->cap = cap;
     }
-    if (tl_plan_add_step(l->plan, s->node, op, s->kernel, tiles, cost) < 0)
+    if (tl_plan_add_step(l->plan, s->node, op, s->kernel, tiles, &cost) < 0)
         return tl_fail(l->err, TL_ERR_MEMORY, "plan: out of memory for steps");
     p->steps[p->n++] = *s;
     if (scratch > l->scratch)
@@ -168,7 +181,6 @@ static tl_status add_step(lowering *l, const cpu_step *s, const char *op, int64_
     return TL_OK;
 }
 
-/* Tiles of a step at the maximum sizes; a plan starts there. */
 static int64_t most_tiles(const lowering *l, const cpu_step *s) {
     cpu_run r = {l->cpu, l->plan};
     return s->driver->tiles(s, &r);
@@ -176,9 +188,6 @@ static int64_t most_tiles(const lowering *l, const cpu_step *s) {
 
 static tl_status add_prep(lowering *l, const tl_tensor *x, cpu_prep kind, int handle, bool produce) {
     static const char *const names[] = {"none", "quantize_x32", "quantize_x256", "round_x13"};
-    for (int i = 0; i < l->prog->n; i++)
-        if (l->prog->steps[i].driver == &tl_cpu_driver_prep && l->prog->steps[i].buffer == handle)
-            return TL_OK;
     cpu_step s = {.driver = &tl_cpu_driver_prep,
                   .kernel = tl_cpu_kernel_name(l->cpu, names[kind], 0),
                   .node = x,
@@ -186,16 +195,14 @@ static tl_status add_prep(lowering *l, const tl_tensor *x, cpu_prep kind, int ha
                   .buffer = handle,
                   .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1)),
                   .produce = produce};
-    double rows = (double)tl_rows(x), bytes = rows * (double)tl_dim(x, -1) * 4;
-    tl_cost c = {bytes, bytes, rows * (double)s.prep_row};
-    return add_step(l, &s, produce ? x->op->name : "prep", most_tiles(l, &s), &c, produce ? (size_t)tl_dim(x, -1) * sizeof(float) : 0);
+    return add_step(l, &s, produce ? x->op->name : "prep", most_tiles(l, &s), produce ? (size_t)tl_dim(x, -1) * sizeof(float) : 0);
 }
 
 static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *node, const tl_tensor *residual) {
     const note *n = &l->notes[tl_plan_time(l->plan, lin)];
     const tl_tensor *x = lin->src[0], *w = lin->src[1];
     cpu_prep kind = tl_cpu_prep_of(w->dtype);
-    if (kind != PREP_NONE) {
+    if (n->prepares) {
         int at = tl_plan_time(l->plan, x);
         tl_status s = add_prep(l, x, kind, n->prep, at >= 0 && l->notes[at].elided && l->notes[at].runs_at < 0);
         if (s)
@@ -209,8 +216,7 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
                   .prep = kind,
                   .buffer = kind == PREP_NONE ? -1 : n->prep,
                   .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1))};
-    tl_cost c = cost_at_most(lin);
-    return add_step(l, &s, residual ? "linear+add" : "linear", most_tiles(l, &s), &c, tl_cpu_linear_scratch(lin));
+    return add_step(l, &s, residual ? "linear+add" : "linear", most_tiles(l, &s), tl_cpu_linear_scratch(lin));
 }
 
 /* Attention is three steps, of which a run takes the first, or the other two where its one query is cut over its keys. */
@@ -220,13 +226,12 @@ static tl_status add_attention(lowering *l, const tl_tensor *t, int time) {
     int64_t tiles = most_tiles(l, &s); /* before there is a buffer, so that no span is looked at, which have no values yet */
     if (parts && (s.buffer = tl_plan_scratch(l->plan, parts, time, time)) < 0)
         return tl_fail(l->err, TL_ERR_MEMORY, "plan: out of memory for attention");
-    tl_cost c = cost_at_most(t), none = {0, 0, 0};
-    tl_status status = add_step(l, &s, t->op->name, tiles, &c, tl_cpu_attention_scratch(t));
+    tl_status status = add_step(l, &s, t->op->name, tiles, tl_cpu_attention_scratch(t));
     if (parts && !status) {
         s.driver = &tl_cpu_driver_split;
-        status = add_step(l, &s, "attention_split", 0, &none, tl_cpu_attention_scratch(t));
+        status = add_step(l, &s, "attention_split", 0, tl_cpu_attention_scratch(t));
         s.driver = &tl_cpu_driver_join;
-        status = status ? status : add_step(l, &s, "attention_join", 0, &none, 0);
+        status = status ? status : add_step(l, &s, "attention_join", 0, 0);
     }
     return status;
 }
@@ -250,19 +255,22 @@ static tl_status add_node(lowering *l, int time) {
         s.driver = &tl_cpu_driver_copy;
         s.kernel = tl_cpu_copy_kernel(l->cpu, t);
     }
-    tl_cost c = cost_at_most(t);
-    return add_step(l, &s, t->op->name, most_tiles(l, &s), &c, scratch);
+    return add_step(l, &s, t->op->name, most_tiles(l, &s), scratch);
 }
 
 static tl_status lower(lowering *l) {
     int n = l->plan->n_nodes;
     for (int i = 0; i < n; i++)
-        l->notes[i] = (note){-1, NULL, -1, false};
+        l->notes[i] = (note){.runs_at = -1, .next = i, .prep = -1};
     for (int i = 0; i < n; i++)
         if (is_linear(l, l->plan->nodes[i]))
             l->notes[i].runs_at = i;
-    if (!l->plan->options.no_fuse && !l->cpu->reference)
+    if (!l->plan->options.no_fuse && !l->cpu->reference) {
         find_residuals(l);
+        tl_status s = find_sharers(l);
+        if (s)
+            return s;
+    }
     for (int i = 0; i < n; i++) {
         tl_status s = is_linear(l, l->plan->nodes[i]) ? find_prep(l, i) : TL_OK;
         if (s)

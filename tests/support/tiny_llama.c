@@ -254,7 +254,8 @@ tiny_model tiny_make(const tiny_config *c) {
             zeros = must_alloc((size_t)n * sizeof *zeros);
             must(tl_gguf_add_tensor(w, t->name, TL_F32, rank, c->odd_shape, zeros, &err), &err);
         } else {
-            must(tl_gguf_add_tensor(w, t->name, t->dtype, t->rank, t->shape, t->stored, &err), &err);
+            int left = c->no_ones && t->rank == 2 && t->shape[0] == 1;
+            must(tl_gguf_add_tensor(w, t->name, t->dtype, t->rank - left, t->shape + left, t->stored, &err), &err);
         }
     }
     must(tl_gguf_writer_bytes(w, &m.file, &err), &err);

@@ -31,6 +31,7 @@ typedef struct tiny_config {
     tiny_patch patch[TINY_PATCHES];
     const char *odd_tensor;  /* this tensor is f32 zeros of another shape */
     int64_t odd_shape[3];    /* ends with 0 */
+    bool no_ones;            /* leading axes of 1 are left out of the file */
     const char *cast_tensor; /* this tensor (of plain elements) is stored as cast_dtype */
     tl_dtype cast_dtype;
 } tiny_config;

@@ -4,21 +4,7 @@
 
 #define INL static inline __attribute__((always_inline))
 
-/* ---- facts of a type; t is a constant wherever these are inlined ---- */
-
-/* Bytes of f16 scales a row. */
-INL size_t head_of(tl_dtype t) {
-    return t == TL_Q3_K || t == TL_Q6_K ? 2 : 4;
-}
-
-INL size_t block_bytes(tl_dtype t) {
-    return (size_t)TL_PANEL * (t == TL_Q2_K ? 84 : t == TL_Q3_K ? 110 : t == TL_Q4_K ? 144 : t == TL_Q5_K ? 176 : 210);
-}
-
-/* Sub-blocks of 32 in place of 16. */
-INL bool is_wide(tl_dtype t) {
-    return t == TL_Q4_K || t == TL_Q5_K;
-}
+#include "backends/cpu/isa/block_parts.inl"
 
 /* log2 of how far values stand from zero; 0: they have minima instead. */
 INL int offset_log2(tl_dtype t) {

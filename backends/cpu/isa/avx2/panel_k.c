@@ -84,7 +84,7 @@ INL __m256i start_of(tl_dtype t, __m256i sums) {
 /* ---- one column, straight from the panel; half after half was faster than both together ---- */
 
 INL __m256 one_block(tl_dtype t, __m256 acc, const uint8_t *block, int h, const tl_x256 *x, const x_sums *xs) {
-    const uint8_t *p = block + head_of(t) * TL_PANEL + 32 * h;
+    const uint8_t *p = block + head_bytes(t) + 32 * h;
     const int quads = is_wide(t) ? 2 : 4, fit = fit_of(t);
     __m256i sc[4], mn, sums = _mm256_setzero_si256();
     UNROLL
@@ -141,7 +141,7 @@ typedef struct strip {
 INL void fill(tl_dtype t, strip *s, const uint8_t *block) {
     const int quads = is_wide(t) ? 2 : 4;
     for (int h = 0; h < 2; h++) {
-        const uint8_t *p = block + head_of(t) * TL_PANEL + 32 * h;
+        const uint8_t *p = block + head_bytes(t) + 32 * h;
         s->d[h] = halves(block + 16 * h);
         s->m[h] = offset_log2(t) ? _mm256_setzero_ps() : halves(block + 32 + 16 * h);
         for (int q = 0; q < quads; q++) {

@@ -97,7 +97,7 @@ INL vi raised(tl_dtype t, const uint8_t *p, int r, int j) {
 }
 
 INL vf one_block(tl_dtype t, vf acc, const uint8_t *block, const tl_x256 *x) {
-    const uint8_t *p = block + head_of(t) * TL_PANEL;
+    const uint8_t *p = block + head_bytes(t);
     int32_t starts[16];
     vi sc[4], mn[4], sums = vi_set(0);
     vi s[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)}; /* of values 0, 2, 4, 6 bits up */
@@ -155,7 +155,7 @@ typedef struct strip {
 } strip;
 
 INL void fill(tl_dtype t, strip *w, const uint8_t *block) {
-    const uint8_t *p = block + head_of(t) * TL_PANEL;
+    const uint8_t *p = block + head_bytes(t);
     const int n = groups_of(t);
     vi sc[4], mn[4];
     w->d = v_from_f16(block);

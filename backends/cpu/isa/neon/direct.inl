@@ -25,7 +25,7 @@
 
 /* Adds block x to acc, 4 rows a vector. */
 INL void direct_block(tl_dtype t, float32x4_t *acc, const uint8_t *block, const tl_x32 *x) {
-    const uint8_t *p = block + head_of_32(t);
+    const uint8_t *p = block + head_bytes(t);
     const int8x16_t x0 = vld1q_s8(x->q), x1 = vld1q_s8(x->q + 16);
     const int32x4_t start = vdupq_n_s32(-offset_of(t) * x->bsum);
     part s[4];
@@ -64,7 +64,7 @@ INL void direct_32(tl_dtype t, float *y, const uint8_t *panel, const tl_x32 *x, 
     for (int q = 0; q < 4; q++)
         acc[q] = vdupq_n_f32(0);
     for (int64_t b = 0; b < k / 32; b++)
-        direct_block(t, acc, panel + (size_t)b * bytes_of_32(t), x + b);
+        direct_block(t, acc, panel + (size_t)b * block_bytes(t), x + b);
 #pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         vst1q_f32(y + 4 * q, acc[q]);
@@ -103,7 +103,7 @@ INL int32x4_t factor_sums(tl_dtype t, const int8x16_t *factors, int q, couple su
 /* The float step of quant.h for rows 4 q ..: adds a super-block's sums to acc. */
 INL float32x4_t add_super(tl_dtype t, float32x4_t acc, const uint8_t *head, int q, int32x4_t s, int32x4_t T, float dx) {
     float32x4_t d = halves(head, q), isum = vcvtq_f32_s32(s);
-    if (is_centred(t))
+    if (!has_min(t))
         return vaddq_f32(acc, vmulq_f32(isum, vmulq_n_f32(d, dx)));
     float32x4_t m = halves(head + 2 * TL_PANEL, q);
     return vaddq_f32(acc, vmulq_n_f32(vsubq_f32(vmulq_f32(isum, d), vmulq_f32(vcvtq_f32_s32(T), m)), dx));
@@ -130,7 +130,7 @@ INL void direct_scale(tl_dtype t, int32x4_t *s, part *a, part *b, const int8x16_
 
 /* Adds super-block x to acc. */
 INL void direct_super(tl_dtype t, float32x4_t *acc, const uint8_t *block, const tl_x256 *x) {
-    const uint8_t *p = block + head_of_256(t);
+    const uint8_t *p = block + head_bytes(t);
     const int32x4_t zero = vdupq_n_s32(0);
     int8x16_t sc[16], mn[16];
     int32x4_t s[4];
@@ -181,7 +181,7 @@ INL void direct_256(tl_dtype t, float *y, const uint8_t *panel, const tl_x256 *x
     for (int q = 0; q < 4; q++)
         acc[q] = vdupq_n_f32(0);
     for (int64_t b = 0; b < k / 256; b++)
-        direct_super(t, acc, panel + (size_t)b * bytes_of_256(t), x + b);
+        direct_super(t, acc, panel + (size_t)b * block_bytes(t), x + b);
 #pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         vst1q_f32(y + 4 * q, acc[q]);

@@ -45,7 +45,7 @@ INL int32x4_t part_total(part p, int32x4_t start, int fit) {
 
 enum { TILE = 2, LEAST_TILED = 4, RAISED = 0, SCALES = 32 * TL_PANEL, MOST_BYTES = SCALES + 8 * TL_PANEL };
 
-INL size_t block_bytes(tl_dtype t) {
+INL size_t strip_bytes(tl_dtype t) {
     return has_min(t) ? MOST_BYTES : SCALES + 4 * TL_PANEL;
 }
 
@@ -112,7 +112,7 @@ INL void tile_32(tl_dtype t, place at, const float *from, int64_t from_stride, c
 #pragma GCC unroll 8
         for (int c = 0; c < TILE; c++)
             acc[q][c] = vld1q_f32(from + c * from_stride + 4 * q);
-    for (int r = 0; r < n; r++, at.x += sizeof(tl_x32), w += block_bytes(t)) {
+    for (int r = 0; r < n; r++, at.x += sizeof(tl_x32), w += strip_bytes(t)) {
         part s[4][TILE];
         const tl_x32 *v[TILE] = {x32_of(at, 0), x32_of(at, 1)};
         const int8_t *x[TILE] = {v[0]->q, v[1]->q};
@@ -164,7 +164,7 @@ INL void tile_256(tl_dtype t, place at, const super_strip *w, const uint8_t *hea
         couple sums = sums_of(t, v);
 #pragma GCC unroll 8
         for (int q = 0; q < 4; q++) {
-            int32x4_t T = is_centred(t) ? zero : factor_sums(t, w->mn, q, sums);
+            int32x4_t T = has_min(t) ? factor_sums(t, w->mn, q, sums) : zero;
             float *y = y_of(at, c) + 4 * q;
             vst1q_f32(y, add_super(t, vld1q_f32(y), head, q, sum[q][c], T, v->d));
         }

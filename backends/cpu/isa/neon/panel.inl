@@ -14,7 +14,7 @@ INL void panel_32(tl_dtype t, place at, const uint8_t *panel, int n_cols, int64_
     for (int64_t b = 0; b < k / 32; b += RUNS) {
         int n = k / 32 - b < RUNS ? (int)(k / 32 - b) : RUNS;
         for (int r = 0; r < n; r++)
-            fill_32(t, w.blocks + (size_t)r * block_bytes(t), panel + (size_t)(b + r) * bytes_of_32(t));
+            fill_32(t, w.blocks + (size_t)r * strip_bytes(t), panel + (size_t)(b + r) * block_bytes(t));
         for (int c = 0; c < n_cols; c += TILE) {
             place p = moved_by(at, c, (size_t)b * sizeof(tl_x32));
             tile_32(t, p, b ? p.y : zeros, b ? p.y_stride : 0, w.blocks, n);
@@ -27,7 +27,7 @@ INL void panel_256(tl_dtype t, place at, const uint8_t *panel, int n_cols, int64
     for (int c = 0; c < n_cols; c++)
         memset(y_of(at, c), 0, TL_PANEL * sizeof(float));
     for (int64_t b = 0; b < k / 256; b++) {
-        const uint8_t *block = panel + (size_t)b * bytes_of_256(t);
+        const uint8_t *block = panel + (size_t)b * block_bytes(t);
         fill_256(t, &w, block);
         for (int c = 0; c < n_cols; c += TILE)
             tile_256(t, moved_by(at, c, (size_t)b * sizeof(tl_x256)), &w, block);

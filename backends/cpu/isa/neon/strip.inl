@@ -2,7 +2,7 @@
  * once, into a strip that stays in the first cache, and then meet every tile of columns.
  *
  * A level's panel.c defines before it includes this: TILE, columns of a tile; RAISED, by how many bits the values of Q4_0 stand higher in a
- * strip (4, which makes centring cheap, or 0); block_bytes(t), what a block of 32 takes there, MOST_BYTES at most; order(u, n): turns n vectors of which u[g] holds elements
+ * strip (4, which makes centring cheap, or 0); strip_bytes(t), what a block of 32 takes there, MOST_BYTES at most; order(u, n): turns n vectors of which u[g] holds elements
  * 4 g .. of four rows into those that its products want; put_block(t, dst, q, u, d, m): stores the 8 ordered vectors of rows
  * 4 q .. 4 q + 3 with their scales, and minima, into a block of the strip; for super-blocks put_run(dst, q, u): the same into the 512 bytes of 32
  * elements, and put_ints(dst, q, v): one value of each row. After it, the tiles: tile_32 and tile_256. */
@@ -58,13 +58,13 @@ INL void fill_32(tl_dtype t, int8_t *dst, const uint8_t *block) {
 #pragma GCC unroll 8
     for (int q = 0; q < 4; q++) {
         int8x16_t u[8];
-        values_32(t, u, block + head_of_32(t), q);
+        values_32(t, u, block + head_bytes(t), q);
         put_block(t, dst, q, u, halves(block, q), halves(block + (has_min(t) ? 2 * TL_PANEL : 0), q));
     }
 }
 
 INL void fill_256(tl_dtype t, super_strip *w, const uint8_t *block) {
-    const uint8_t *p = block + head_of_256(t);
+    const uint8_t *p = block + head_bytes(t);
     for (int quad = 0; quad < (is_wide(t) ? 2 : 4); quad++)
 #pragma GCC unroll 8
         for (int q = 0; q < 4; q++) {

@@ -1,5 +1,5 @@
 /* unpack.h: packed panels (backends/cpu/pack.c) taken apart with NEON, shared by the NEON levels: the bytes of four rows of a panel become
- * vectors of values, 4 of each row; and the facts of types that this needs. Only static inline. */
+ * vectors of values, 4 of each row. Only static inline. */
 #ifndef TALLY_NEON_UNPACK_H
 #define TALLY_NEON_UNPACK_H
 
@@ -10,42 +10,9 @@
 
 #define INL static inline __attribute__((always_inline))
 
+#include "backends/cpu/isa/block_parts.inl"
+
 /* ---- facts of types ---- */
-
-INL bool is_five(tl_dtype t) {
-    return t == TL_Q5_0 || t == TL_Q5_1;
-}
-
-INL bool has_min(tl_dtype t) {
-    return t == TL_Q4_1 || t == TL_Q5_1;
-}
-
-/* Bytes of a packed block of 32. */
-INL size_t head_of_32(tl_dtype t) {
-    return has_min(t) ? 4 * TL_PANEL : 2 * TL_PANEL;
-}
-
-INL size_t bytes_of_32(tl_dtype t) {
-    return head_of_32(t) + (t == TL_Q8_0 ? 512 : is_five(t) ? 320 : 256);
-}
-
-/* K-quants without minima: values are centred. */
-INL bool is_centred(tl_dtype t) {
-    return t == TL_Q3_K || t == TL_Q6_K;
-}
-
-/* Sub-blocks of 32 in place of 16. */
-INL bool is_wide(tl_dtype t) {
-    return t == TL_Q4_K || t == TL_Q5_K;
-}
-
-INL size_t head_of_256(tl_dtype t) {
-    return is_centred(t) ? 2 * TL_PANEL : 4 * TL_PANEL;
-}
-
-INL size_t bytes_of_256(tl_dtype t) {
-    return (size_t)TL_PANEL * (t == TL_Q2_K ? 84 : t == TL_Q3_K ? 110 : t == TL_Q4_K ? 144 : t == TL_Q5_K ? 176 : 210);
-}
 
 /* How far the values of unpack_32 and unpack_256 stand above zero where they are not asked to be centred; the sums of x put it right. */
 INL int offset_of(tl_dtype t) {
@@ -113,8 +80,8 @@ typedef struct couple {
 
 /* Elements 4 g .. 4 g + 3 and 16 + 4 g .. of a block of 32, g < 4; not of Q8_0. p is the packed block behind its halves. */
 INL couple unpack_32(tl_dtype t, const uint8_t *p, int g, int q, bool centre) {
-    uint8x16_t w = group(p, is_five(t) ? g + 1 : g, q), a = low_nibble(w), b = vshrq_n_u8(w, 4);
-    if (is_five(t)) { /* bits 4 g .. of byte g / 2 of group 0, and of byte 2 + g / 2 */
+    uint8x16_t w = group(p, has_fifth(t) ? g + 1 : g, q), a = low_nibble(w), b = vshrq_n_u8(w, 4);
+    if (has_fifth(t)) { /* bits 4 g .. of byte g / 2 of group 0, and of byte 2 + g / 2 */
         static const uint8_t bytes[16] = {0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12};
         static const uint8_t masks[16] = {1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8};
         uint8x16_t fifth = group(p, 0, q), at = vaddq_u8(vld1q_u8(bytes), vdupq_n_u8((uint8_t)(g / 2)));

@@ -11,7 +11,7 @@
 
 enum { TILE = 4, LEAST_TILED = 4, RAISED = 4, MOST_BYTES = 4 * 160 };
 
-INL size_t block_bytes(tl_dtype t) {
+INL size_t strip_bytes(tl_dtype t) {
     return has_min(t) ? 4 * 160 : 4 * 144;
 }
 
@@ -36,7 +36,7 @@ INL void put_block(tl_dtype t, int8_t *dst, int q, const int8x16_t *u, float32x4
 #pragma GCC unroll 8
     for (int g = 0; g < 8; g++)
         v[g] = held(u[g]);
-    dst += block_bytes(t) / 4 * (size_t)q;
+    dst += strip_bytes(t) / 4 * (size_t)q;
     put_run(dst, 0, v);
     vst1q_s8(dst + 128, vreinterpretq_s8_f32(d));
     if (has_min(t))
@@ -232,7 +232,7 @@ INL void tile_256(tl_dtype t, place at, const super_strip *w, const uint8_t *hea
         couple sums = sums_of(t, v);
 #pragma GCC unroll 8
         for (int q = 0; q < 4; q++) {
-            int32x4_t T = is_centred(t) ? vdupq_n_s32(0) : factor_sums(t, w->mn, q, sums);
+            int32x4_t T = has_min(t) ? factor_sums(t, w->mn, q, sums) : vdupq_n_s32(0);
             float *y = y_of(at, c) + 4 * q;
             vst1q_f32(y, add_super(t, vld1q_f32(y), head, q, sum[q][c], T, v->d));
         }

@@ -13,7 +13,7 @@
 
 enum { TILE = 4, LEAST_TILED = 4, RAISED = 4, MOST_BYTES = TL_PANEL / 2 * 128 };
 
-INL size_t block_bytes(tl_dtype t) {
+INL size_t strip_bytes(tl_dtype t) {
     return TL_PANEL / 2 * (has_min(t) ? 128 : 112);
 }
 
@@ -41,7 +41,7 @@ INL void put_ints(int32_t *dst, int q, int32x4_t v) {
 
 /* A pair of rows: two vectors of values, two of zeros that its sums start at, two of values, the scales, the minima. */
 INL void put_block(tl_dtype t, int8_t *dst, int q, const int8x16_t *u, float32x4_t d, float32x4_t m) {
-    const size_t pair = block_bytes(t) / (TL_PANEL / 2);
+    const size_t pair = strip_bytes(t) / (TL_PANEL / 2);
     const int8x16_t zero = held(vdupq_n_s8(0));
     int8x16_t v[8];
 #pragma GCC unroll 8
@@ -256,7 +256,7 @@ INL void tile_256(tl_dtype t, place at, const super_strip *w, const uint8_t *hea
 #pragma GCC unroll 8
         for (int q = 0; q < 4; q++) {
             int32x4_t a = sum[2 * q][c / 2], b = sum[2 * q + 1][c / 2], s = c % 2 ? vuzp2q_s32(a, b) : vuzp1q_s32(a, b);
-            int32x4_t T = is_centred(t) ? vdupq_n_s32(0) : factor_sums(t, w->mn, q, sums);
+            int32x4_t T = has_min(t) ? factor_sums(t, w->mn, q, sums) : vdupq_n_s32(0);
             float *y = y_of(at, c) + 4 * q;
             vst1q_f32(y, add_super(t, vld1q_f32(y), head, q, s, T, v->d));
         }

@@ -36,7 +36,7 @@ INL void one_pair(tl_dtype t, dot_form form, float *y, const uint8_t *block, int
     const uint8_t *p[2];
     vi scale[2][16], s[2], sums[2];
     for (int h = 0; h < 2; h++) {
-        p[h] = block + head_of(t) * TL_PANEL + 4 * VL * (2 * pair + h);
+        p[h] = block + head_bytes(t) + 4 * VL * (2 * pair + h);
         s[h] = sums[h] = vi_set(0);
         UNROLL
         for (int f = 0; f < fours_of(t); f++) {
@@ -112,7 +112,7 @@ typedef struct strip {
 INL void fill(tl_dtype t, dot_form form, strip *s, const uint8_t *block) {
     ROLLED
     for (int i = 0; i < QUADS; i++) {
-        const uint8_t *p = kept(block + head_of(t) * TL_PANEL + 4 * VL * i);
+        const uint8_t *p = kept(block + head_bytes(t) + 4 * VL * i);
         s->d[i] = scale_of(block, i);
         s->m[i] = min_of(t, block, i);
         UNROLL
