@@ -8,6 +8,8 @@
 #include "tools/say.h"
 #include "tools/term.h"
 
+enum { MOST_TEXT = 1 << 28 }; /* bytes: more than any context holds, and an end to files that have none */
+
 int text_read(const char *path, tl_text *out) {
     tl_error err;
     char chunk[1 << 14];
@@ -22,6 +24,8 @@ int text_read(const char *path, tl_text *out) {
     while (code == 0 && (n = fread(chunk, 1, sizeof chunk, f)) > 0) {
         if (tl_text_append(out, chunk, n, &err))
             code = say_status(EXIT_RUN, &err);
+        else if (out->n > MOST_TEXT)
+            code = say_error(EXIT_RUN, "%s: the text is longer than %d MiB: give a part of it", standard ? "stdin" : path, MOST_TEXT >> 20);
         if (feof(f) || ferror(f)) /* a terminal would have to end, or be interrupted, once more */
             break;
     }
