@@ -124,13 +124,14 @@ typedef struct keys {
 typedef struct job {
     const tl_kernels *f;
     const tl_tensor *t;
+    const int32_t *span; /* [queries][3] */
     shape s;
     work w;
     int64_t kv_head, base, i0, i1;
 } job;
 
 static keys visible(const job *j, int64_t query, int64_t low, int64_t high) {
-    const int32_t *span = (const int32_t *)tl_data(j->t->src[SPAN]) + 3 * query;
+    const int32_t *span = j->span + 3 * query;
     return (keys){span[1] > low ? span[1] : low, span[2] < high ? span[2] : high};
 }
 
@@ -153,8 +154,7 @@ static void block_of(const job *j, bool values, int64_t from, int64_t low, int64
     const tl_tensor *kv = j->t->src[values ? V : K];
     bool half = kv->dtype == TL_F16;
     int64_t end = (j->i1 - j->base) * j->s.group, length = tl_dim(kv, 2);
-    const int32_t *span = tl_data(j->t->src[SPAN]);
-    fetch(j->f, j->t, kv, j->kv_head, span[3 * j->i0], low, high, w->block);
+    fetch(j->f, j->t, kv, j->kv_head, j->span[3 * j->i0], low, high, w->block);
     for (int64_t u = (j->i0 - j->base) * j->s.group, n; u < end; u += n) {
         keys k;
         n = alike(j, u, end, low, high, &k);
@@ -293,7 +293,7 @@ static void run(const cpu_step *step, const cpu_run *r, int64_t tile, void *scra
     shape s = shape_of(t);
     int64_t kv_heads = tl_dim(t->src[K], 1), i0 = tile / kv_heads * QUERIES, n = tl_plan_dim0(r->plan, t);
     int64_t i1 = i0 + QUERIES < n ? i0 + QUERIES : n;
-    job j = {&r->cpu->kernels, t, s, work_of(s, QUERIES, scratch), tile % kv_heads, i0, i0, i1};
+    job j = {&r->cpu->kernels, t, tl_data(t->src[SPAN]), s, work_of(s, QUERIES, scratch), tile % kv_heads, i0, i0, i1};
     load_queries(&j);
     for (int64_t u = 0; u < (i1 - i0) * s.group; u++) {
         memset(j.w.a + u * s.dv, 0, (size_t)s.dv * sizeof(float));
@@ -358,7 +358,7 @@ static void split_run(const cpu_step *step, const cpu_run *r, int64_t tile, void
     const tl_tensor *t = step->node;
     shape s = shape_of(t);
     int64_t kv_heads = tl_dim(t->src[K], 1), chunk = tile / kv_heads;
-    job j = {&r->cpu->kernels, t, s, work_of(s, QUERIES, scratch), tile % kv_heads, 0, 0, 1};
+    job j = {&r->cpu->kernels, t, tl_data(t->src[SPAN]), s, work_of(s, QUERIES, scratch), tile % kv_heads, 0, 0, 1};
     keys k = chunk_at(t, chunk);
     load_queries(&j);
     chunk_of(&j, k.low, k.high);
