@@ -1,6 +1,6 @@
 /* environment.c: linked into every test program. Before main it puts the process into the surroundings that tests/environment.sh
  * asks for: a locale with a decimal comma (TALLY_TEST_LOCALE), flushed denormals or another rounding (TALLY_TEST_FLOAT: flush,
- * up, down, zero). The library has to give the same bits in all of them. Without the variables it does nothing. */
+ * up, down, zero, flush-up). The library has to give the same bits in all of them. Without the variables it does nothing. */
 #include <locale.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,10 +37,16 @@ static void enter_environment(void) {
     name = getenv("TALLY_TEST_FLOAT");
     if (!name)
         return;
-    int rounding = !strcmp(name, "up") ? ROUND_UP : !strcmp(name, "down") ? ROUND_DOWN : !strcmp(name, "zero") ? ROUND_ZERO : ROUND_NEAREST;
-    int flush = !strcmp(name, "flush");
-    if ((rounding == ROUND_NEAREST && !flush) || !set_float_mode(rounding, flush)) {
-        fprintf(stderr, "TALLY_TEST_FLOAT: '%s' is none of flush, up, down, zero, or this processor has no such mode\n", name);
+    static const struct {
+        const char *name;
+        int rounding, flush;
+    } modes[] = {
+        {"flush", ROUND_NEAREST, 1}, {"up", ROUND_UP, 0}, {"down", ROUND_DOWN, 0}, {"zero", ROUND_ZERO, 0}, {"flush-up", ROUND_UP, 1}};
+    size_t i = 0;
+    while (i < sizeof modes / sizeof *modes && strcmp(name, modes[i].name) != 0)
+        i++;
+    if (i == sizeof modes / sizeof *modes || !set_float_mode(modes[i].rounding, modes[i].flush)) {
+        fprintf(stderr, "TALLY_TEST_FLOAT: '%s' is none of flush, up, down, zero, flush-up, or this processor has no such mode\n", name);
         exit(EXIT_FAILURE);
     }
 }

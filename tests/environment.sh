@@ -1,8 +1,9 @@
 #!/bin/sh
 # environment.sh BUILD [PROGRAM...]: runs test programs of the build folder BUILD (default: the whole suite) in surroundings that
 # must not show in any result: a locale with a decimal comma; and, for the programs that compare bits alone (check_*), with the
-# caller's denormals flushed and with its rounding changed. Two runs at a time, a line each; exit 1 if one failed.
-# tests/environment.c enters the surroundings.
+# caller's denormals flushed and its rounding changed. JOBS (2) runs at a time, a line each; exit 1 if one failed.
+# tests/environment.c enters the surroundings. Only with TALLY_TEST_LONG=1: each float mode apart, another rounding, and in the locale
+# the programs that compare arithmetic for long and neither read nor write a number.
 #
 # environment.sh --one SURROUNDING PROGRAM: one of these runs.
 set -u
@@ -48,7 +49,7 @@ runs() {
 
 case $(uname -m) in
 x86_64 | amd64 | aarch64 | arm64)
-    for mode in flush up zero; do
+    for mode in flush-up ${TALLY_TEST_LONG:+flush up zero}; do
         for program in "$@"; do
             case ${program##*/} in
             check_*) runs "float mode $mode" "$program" ;;
@@ -67,9 +68,14 @@ if [ -z "$comma" ] && localedef -i de_DE -f UTF-8 "$work/de_DE.UTF-8" >/dev/null
     comma=de_DE.UTF-8
 fi
 if [ -n "$comma" ]; then
-    runs "locale $comma" "$@"
+    for program in "$@"; do
+        case ${program##*/} in
+        check_* | test_reference | test_reuse | test_mutants*) [ -n "${TALLY_TEST_LONG-}" ] || continue ;;
+        esac
+        runs "locale $comma" "$program"
+    done
 else
     echo "SKIP: environment: a locale with a decimal comma: this system has none (Debian: apt install locales)"
 fi
 
-tr '\n' '\0' <"$work/runs" | xargs -0 -n 2 -P 2 sh "$self" --one
+tr '\n' '\0' <"$work/runs" | xargs -0 -n 2 -P "${JOBS:-2}" sh "$self" --one

@@ -19,6 +19,7 @@ if child == 0:
 
 shown = b""
 fresh = b""  # shown since something was last typed
+asked = False  # a line has been typed: what comes is an answer, not the head
 end = time.time() + 60
 while time.time() < end:
     if select.select([terminal], [], [], 0.2)[0]:
@@ -34,9 +35,10 @@ while time.time() < end:
         continue
     plain = re.sub(rb"\x1b\[[0-9;]*[mK]", b"", fresh)
     prompt = re.search(rb"(^|[\r\n])> $", plain)
-    answering = typed[0] == "\x03" and re.match(rb"[^\n]*\n(?s:.){10}", plain)
+    answering = asked and typed[0] == "\x03" and re.match(rb"[^\n]*\n(?s:.){10}", plain)
     if prompt or answering:
         fresh = b""
+        asked = True
         os.write(terminal, typed.pop(0).encode())
 else:
     os.kill(child, signal.SIGKILL)

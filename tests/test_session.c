@@ -470,11 +470,14 @@ END_TEST
 
 static Suite *session_suite(void) {
     Suite *s = suite_create("session");
-    TCase *c = tcase_create("bits");
+    TCase *ways = tcase_create("ways"), *c = tcase_create("sessions"); /* the first takes minutes under a checker: see tests/run */
+    tcase_add_unchecked_fixture(ways, setup, teardown);
+    tcase_set_timeout(ways, 300);
+    tcase_add_loop_test(ways, prefill_at_once_in_pieces_or_one_by_one_gives_the_same_bits, 0, 6);
+    tcase_add_loop_test(ways, without_reuse_fusion_or_packing_the_bits_stay, 0, 2);
+    suite_add_tcase(s, ways);
     tcase_add_unchecked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 300);
-    tcase_add_loop_test(c, prefill_at_once_in_pieces_or_one_by_one_gives_the_same_bits, 0, 6);
-    tcase_add_loop_test(c, without_reuse_fusion_or_packing_the_bits_stay, 0, 2);
     tcase_add_loop_test(c, more_rows_than_fit_a_run_take_several, 0, 5);
     tcase_add_loop_test(c, a_kept_prefix_gives_the_bits_of_a_fresh_run, 0, 2);
     tcase_add_loop_test(c, sessions_in_one_step_give_the_bits_of_one_by_one, 0, 2);

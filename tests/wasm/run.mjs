@@ -43,19 +43,20 @@ if (shared && !options.threads)
 
 const workers = []
 async function lend(exports, memory) {
-    const slots = []
+    const slots = [], started = []
     exports.tl_host_cpus?.(2)
     for (let i = 0; exports.tl_host_thread_new && i < options.threads - 1; i++) {
         workers[i] ??= new Worker(new URL('./thread.mjs', import.meta.url))
         const worker = workers[i], slot = exports.tl_host_thread_new() >>> 0
         slots.push(slot)
-        await new Promise((ready, failed) => {
+        started.push(new Promise((ready, failed) => {
             worker.removeAllListeners()
             worker.once('message', ready)
             worker.once('error', failed)
             worker.postMessage({ code, memory, slot })
-        })
+        }))
     }
+    await Promise.all(started)
     return slots
 }
 
