@@ -179,7 +179,8 @@ same "ref" run -m "$model" -p "Once upon a time" -n 12 --temp 0 --backend ref
 same "a bare level, 3 threads" run -m "$model" -p "Once upon a time" -n 12 --temp 0 --backend scalar -t 3
 same "--no-pack, small batches" run -m "$model" -p "Once upon a time" -n 12 --temp 0 --no-pack -ub 2
 same "--name=value" run "--model=$model" "--prompt=Once upon a time" --n-predict=12 --temperature=0
-same "options that scripts carry" run -m "$model" -p "Once upon a time" -n 12 --temp 0 -ngl 99 -fa on --mlock --no-mmap --no-warmup -tb 2
+same "options that scripts carry" run -m "$model" -p "Once upon a time" -n 12 --temp 0 -ngl 99 -fa on --mlock --no-mmap --no-warmup -tb 2 \
+    --no-context-shift --simple-io
 same "escapes" run -m "$model" -p 'Once\x20upon a time' -n 12 --temp 0
 grep -q 'ngl is ignored' "$err" && fail "the note on -ngl where it is not given"
 call run -m "$model" -p x -n 1 -ngl 99 -q
@@ -195,6 +196,7 @@ verdict "the prompt through a pipe, less its newline" $?
 printf 'Once upon a time' >"$work/prompt"
 same "-f FILE" run -m "$model" -f "$work/prompt" -n 12 --temp 0
 same "-bf FILE" run -m "$model" -bf "$work/prompt" -n 12 --temp 0
+[ -c /dev/zero ] && refused 1 "/dev/zero: the text is longer than 256 MiB" run -m "$model" -f /dev/zero -n 1
 call run -m "$model" -p "Once upon a time" -n 12 --temp 0 --display-prompt
 [ "$(cat "$out")" = "Once upon a time$(cat "$work/first")" ]
 verdict "--display-prompt puts the prompt in front" $?
@@ -437,6 +439,10 @@ fi
 code=$(cat "$work/code")
 [ "$code" -eq 0 ] && ! grep -qi 'llama: \|broken\|error' "$err"
 verdict "a closed pipe ends run quietly, exit 0" $?
+LC_ALL=C sed 's/\(general\.architecture.\{12\}\)llama/\1\x1b[2Jx/' "$model" >"$work/escape.gguf"
+call info "$work/escape.gguf"
+grep -qF "[2Jx" "$out" && ! grep -q "$(printf '\033')" "$out" "$err"
+verdict "info: escapes for the terminal in a file's text stay text" $?
 {
     "$llama" gguf dump "$model" --json --all 2>"$err" </dev/null
     echo $? >"$work/code"
