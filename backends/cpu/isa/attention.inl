@@ -171,10 +171,10 @@ static inline __attribute__((always_inline)) void values_of(int H, int J, bool h
             v_store(a + h * a_stride + j + i * VL, sum[h][i]);
 }
 
-/* J so that the sums of TL_HEADS rows stay in registers. */
+/* J so that the sums of H rows stay in half of the registers. */
 static inline __attribute__((always_inline)) void all_values(int H, bool half, float *a, int64_t a_stride, const float *p, int64_t p_stride,
                                                              const float *values, int64_t n, int64_t dv) {
-    enum { J = REGISTERS / 8 };
+    const int J = H <= REGISTERS / 8 ? 4 : REGISTERS / 8;
     int64_t j = 0;
     for (; j + J * VL <= dv; j += J * VL)
         values_of(H, J, half, a, a_stride, p, p_stride, values, n, dv, j);

@@ -30,75 +30,115 @@ INL vi centred(tl_dtype t, vi s, vi sums) {
 
 /* ---- one column ---- */
 
-/* The sums of quads `pair` and the next over a super-block, added to y. */
-INL void one_pair(tl_dtype t, dot_form form, float *y, const uint8_t *block, int pair, const tl_x256 *x, const x_sums *xs) {
-    const int fit = fit_of(t, form) < 4 ? fit_of(t, form) : 4;
-    const uint8_t *p[2];
-    vi scale[2][16], s[2], sums[2];
-    for (int h = 0; h < 2; h++) {
-        p[h] = block + head_bytes(t) + 4 * VL * (2 * pair + h);
-        s[h] = sums[h] = vi_set(0);
+/* sum [i][r]: the products of x over n groups of a pass; q is the first of the chunk's. Two groups, quad after quad, need no start and little room;
+ * more, group after group, have their sums in registers. */
+INL void sum_groups(tl_dtype t, dot_form form, masks m, vi (*sum)[2], cursor at, const int8_t *q, int chunk, int pass, int n) {
+    if (n <= 2) {
+        vi four[2][2];
         UNROLL
-        for (int f = 0; f < fours_of(t); f++) {
-            vi sc, mn;
-            scales_of(t, p[h], f, &sc, &mn);
-            sums[h] = with_sums(sums[h], offset_of(t) ? sc : mn, xs, f);
-            for (int i = 0; i < 4; i++)
-                scale[h][4 * f + i] = scale_for(form, sc, i);
-        }
-    }
-    const vi *next[2] = {scale[0], scale[1]};
-    const int8_t *q = x->q;
-    ROLLED
-    for (int chunk = 0; chunk < 8 / runs_of(t); chunk++) {
-        cursor at = start_of(t, p[0], chunk);
-        ROLLED
-        for (int j = 0; j < 8; j += fit) {
-            vi sum[2][4];
-            at = (cursor){kept(at.low), kept(at.high)};
-            q = kept(q);
-            UNROLL
-            for (int i = 0; i < fit; i++) {
-                raw w[2];
-                for (int h = 0; h < 2; h++)
-                    w[h] = raw_at(t, (cursor){at.low + 4 * VL * h, at.high + 4 * VL * h}, chunk);
-                UNROLL
-                for (int n = 0; n < runs_of(t); n++) {
-                    const vi four = vi_spread(q + 32 * n + 4 * i);
-                    for (int h = 0; h < 2; h++) {
-                        const vi v = value_of(t, &w[h], n);
-                        sum[h][n] = i == 0 ? dot_first(form, four, v) : dot_add(form, sum[h][n], four, v);
-                    }
+        for (int g = 0; g < n; g++)
+            for (int r = 0; r < 2; r++)
+                four[g][r] = vi_spread(q + 32 * run_of(t, pass, r) + 4 * g);
+        UNROLL
+        for (int i = 0; i < QUADS; i++)
+            for (int g = 0; g < n; g++)
+                for (int r = 0; r < 2; r++) {
+                    const int run = run_of(t, pass, r);
+                    const vi v = value_of(t, m, raw_at(t, moved(at, 4 * TL_PANEL * g + 4 * VL * i), chunk, run), run);
+                    sum[i][r] = g == 0 ? dot_first(form, four[g][r], v) : dot_add(form, sum[i][r], four[g][r], v);
                 }
-                at = (cursor){at.low + 4 * TL_PANEL, at.high + 4 * TL_PANEL};
-            }
-            q += 4 * fit;
-            for (int h = 0; h < 2; h++)
-                UNROLL
-            for (int n = 0; n < runs_of(t); n++)
-                s[h] = vi_add(s[h], dot_scaled(form, sum[h][n], next[h][is_wide(t) ? n : 2 * n + j / 4]));
-        }
-        q += 32 * (runs_of(t) - 1);
-        next[0] += is_wide(t) ? 2 : 8;
-        next[1] += is_wide(t) ? 2 : 8;
+        return;
     }
-    for (int h = 0; h < 2; h++) {
-        const int i = 2 * pair + h;
-        v_store(y + VL * i,
-                add_block(t, v_load(y + VL * i), centred(t, s[h], sums[h]), sums[h], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
+    UNROLL
+    for (int i = 0; i < QUADS; i++)
+        sum[i][0] = sum[i][1] = vi_set(0);
+    ROLLED
+    for (int g = 0; g < n; g++) {
+        vi four[2];
+        at = kept_at(at);
+        q = kept(q);
+        for (int r = 0; r < 2; r++)
+            four[r] = vi_spread(q + 32 * run_of(t, pass, r));
+        UNROLL
+        for (int i = 0; i < QUADS; i++)
+            for (int r = 0; r < 2; r++) {
+                const int run = run_of(t, pass, r);
+                const vi v = value_of(t, m, raw_at(t, moved(at, 4 * VL * i), chunk, run), run);
+                sum[i][r] = dot_add(form, sum[i][r], four[r], v);
+            }
+        at = moved(at, 4 * TL_PANEL);
+        q += 4;
     }
 }
 
+/* A super-block of 16 rows, added to y; ahead: the next of the panel, or this. */
+INL void one_block(tl_dtype t, dot_form form, masks m, float *y, const uint8_t *block, const uint8_t *ahead, const tl_x256 *x) {
+    const int fit = fit_of(t, form), each = is_wide(t) ? 8 : 4, subs = 8 / each; /* groups of a sub-block; sub-blocks of a run */
+    const uint8_t *p = block + head_bytes(t);
+    vi scale[QUADS][16], s[QUADS], sums[QUADS];
+    x_sums xs;
+    sums_of(t, x, &xs);
+    ROLLED
+    for (int i = 0; i < QUADS; i++) {
+        vi total = vi_set(0);
+        UNROLL
+        for (int f = 0; f < fours_of(t); f++) {
+            vi sc, mn;
+            scales_of(t, p + 4 * VL * i, f, &sc, &mn);
+            total = with_sums(total, offset_of(t) ? sc : mn, &xs, f);
+            for (int k = 0; k < 4; k++)
+                scale[i][4 * f + k] = scale_for(form, sc, k);
+        }
+        sums[i] = total;
+    }
+    UNROLL
+    for (int i = 0; i < QUADS; i++)
+        s[i] = vi_set(0);
+    const vi *next = scale[0];
+    ROLLED
+    for (int chunk = 0; chunk < 8 / runs_of(t); chunk++) {
+        UNROLL
+        for (int pass = 0; pass < runs_of(t) / 2; pass++) {
+            cursor at = start_of(t, p, chunk);
+            touch_part(t, ahead, chunk * runs_of(t) / 2 + pass);
+            const int8_t *q = x->q + 32 * chunk * runs_of(t);
+            const vi *sc = next;
+            ROLLED
+            for (int j = 0; j < 8; j += fit) {
+                vi sum[QUADS][2];
+                at = kept_at(at);
+                q = kept(q);
+                sum_groups(t, form, m, sum, at, q, chunk, pass, fit);
+                UNROLL
+                for (int i = 0; i < QUADS; i++) {
+                    UNROLL
+                    for (int r = 0; r < 2; r++)
+                        s[i] = vi_add(s[i], dot_scaled(form, sum[i][r], sc[16 * i + run_of(t, pass, r) * subs]));
+                }
+                at = moved(at, fit * 4 * TL_PANEL);
+                q += 4 * fit;
+                if ((j + fit) % each == 0)
+                    sc++;
+            }
+        }
+        next += runs_of(t) * subs;
+    }
+    UNROLL
+    for (int i = 0; i < QUADS; i++)
+        v_store(y + VL * i,
+                add_block(t, v_load(y + VL * i), centred(t, s[i], sums[i]), sums[i], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
+}
+
 INL void one_column_by(dot_form form, tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
+    const masks m = masks_of(t);
+    UNROLL
     for (int i = 0; i < QUADS; i++)
         v_store(y + VL * i, v_set(0.0f));
-    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
-        x_sums xs;
-        sums_of(t, &x[b], &xs);
-        ROLLED
-        for (int pair = 0; pair < QUADS / 2; pair++)
-            one_pair(t, form, y, p, pair, &x[b], &xs);
-    }
+    if (is_scattered(t))
+        vi_touch(p, block_bytes(t));
+    ROLLED
+    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t))
+        one_block(t, form, m, y, p, b + 1 < k / 256 ? p + block_bytes(t) : p, &x[b]);
 }
 
 /* ---- many columns ---- */
@@ -110,6 +150,7 @@ typedef struct strip {
 } strip;
 
 INL void fill(tl_dtype t, dot_form form, strip *s, const uint8_t *block) {
+    const masks m = masks_of(t);
     ROLLED
     for (int i = 0; i < QUADS; i++) {
         const uint8_t *p = kept(block + head_bytes(t) + 4 * VL * i);
@@ -128,11 +169,10 @@ INL void fill(tl_dtype t, dot_form form, strip *s, const uint8_t *block) {
             cursor at = start_of(t, p, chunk);
             ROLLED
             for (int j = 0; j < 8; j++) {
-                const raw w = raw_at(t, at, chunk);
                 UNROLL
                 for (int n = 0; n < runs_of(t); n++)
-                    s->u[i / 2][8 * (chunk * runs_of(t) + n) + j][i % 2] = value_of(t, &w, n);
-                at = (cursor){at.low + 4 * TL_PANEL, at.high + 4 * TL_PANEL};
+                    s->u[i / 2][8 * (chunk * runs_of(t) + n) + j][i % 2] = value_of(t, m, raw_at(t, at, chunk, n), n);
+                at = moved(at, 4 * TL_PANEL);
             }
         }
     }

@@ -25,7 +25,7 @@ INL void widen(int32_t *word, const tl_x32 *x) {
 
 /* Both steps of a group; Q8_0 has signs. */
 INL vi even_of(tl_dtype t, vi v) {
-    return t == TL_Q8_0 ? vi_even(v) : vi_and(v, vi_set(0x00FF00FF));
+    return t == TL_Q8_0 ? vi_even(v) : vi_and(v, wasm_i16x8_splat(0x00FF));
 }
 
 INL vi odd_of(tl_dtype t, vi v) {

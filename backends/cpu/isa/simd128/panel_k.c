@@ -32,7 +32,7 @@ INL void widen(int32_t *word, const tl_x256 *x) {
 
 /* Both steps of a group, whose bytes are unsigned. */
 INL vi even_of(vi v) {
-    return vi_and(v, vi_set(0x00FF00FF));
+    return vi_and(v, wasm_i16x8_splat(0x00FF));
 }
 
 INL vi odd_of(vi v) {
@@ -41,81 +41,111 @@ INL vi odd_of(vi v) {
 
 /* ---- one column ---- */
 
-/* The sums of quads `pair` and the next over a super-block, added to y. */
-INL void one_pair(tl_dtype t, float *y, const uint8_t *block, int pair, const tl_x256 *x, const int32_t *steps, const x_sums *xs) {
-    const uint8_t *p[2];
-    vi scale[2][16], s[2], sums[2];
-    for (int h = 0; h < 2; h++) {
-        p[h] = block + head_bytes(t) + 4 * VL * (2 * pair + h);
-        s[h] = sums[h] = vi_set(0);
+/* Elements v of a group, bytes below 64, are taken as 16 bits twice: as they are, which is the odd one times 256 and the even one, and the even one
+ * alone. Multiplied with the odd x and with 256 times the even x less the odd, which is within 16 bits, both give 256 times the product:
+ *     (256 o + e) xo + e (256 xe - xo) = 256 (e xe + o xo)
+ * so that the odd ones need no instruction. Words of x for this: of each run the 8 for the even ones, then the 8 odd. */
+INL void widen_256(int32_t *word, const tl_x256 *x) {
+    UNROLL
+    for (int i = 0; i < 16; i++) {
+        const vi q = vi_load(x->q + 16 * i), odd = vi_odd(q);
+        int32_t *run = word + 2 * STEPS_16 * (i / 2) + i % 2 * 4;
+        vi_store(run, wasm_i16x8_sub(wasm_i16x8_shl(q, 8), odd));
+        vi_store(run + STEPS_16, odd);
+    }
+}
+
+/* A super-block of 16 rows, added to y; ahead: the next of the panel, or this. */
+INL void one_block(tl_dtype t, masks m, vi evens, float *y, const uint8_t *block, const uint8_t *ahead, const tl_x256 *x,
+                   const int32_t *steps) {
+    const int each = is_wide(t) ? 8 : 4, subs = 8 / each; /* groups of a sub-block; sub-blocks of a run */
+    const uint8_t *p = block + head_bytes(t);
+    vi scale[QUADS][16], s[QUADS], sums[QUADS];
+    x_sums xs;
+    sums_of(t, x, &xs);
+    ROLLED
+    for (int i = 0; i < QUADS; i++) {
+        vi total = vi_set(0);
         UNROLL
         for (int f = 0; f < fours_of(t); f++) {
             vi sc, mn;
-            scales_of(t, p[h], f, &sc, &mn);
-            sums[h] = with_sums(sums[h], offset_of(t) ? sc : mn, xs, f);
-            for (int i = 0; i < 4; i++)
-                scale[h][4 * f + i] = vi_byte(sc, i);
+            scales_of(t, p + 4 * VL * i, f, &sc, &mn);
+            total = with_sums(total, offset_of(t) ? sc : mn, &xs, f);
+            for (int k = 0; k < 4; k++)
+                scale[i][4 * f + k] = vi_byte(sc, k);
         }
+        sums[i] = total;
     }
-    const vi *next[2] = {scale[0], scale[1]};
+    UNROLL
+    for (int i = 0; i < QUADS; i++)
+        s[i] = vi_set(0);
+    const vi *next = scale[0];
     ROLLED
     for (int chunk = 0; chunk < 8 / runs_of(t); chunk++) {
-        cursor at = start_of(t, p[0], chunk);
-        const int32_t *two = steps + chunk * runs_of(t) * 2 * STEPS_16;
-        vi sum[2][4];
-        ROLLED
-        for (int part = 0; part < 2; part++) {
-            if (part == 0 || !is_wide(t))
-                UNROLL
-            for (int n = 0; n < runs_of(t); n++)
-                sum[0][n] = sum[1][n] = vi_set(0);
+        UNROLL
+        for (int pass = 0; pass < runs_of(t) / 2; pass++) {
+            cursor at = start_of(t, p, chunk);
+            touch_part(t, ahead, chunk * runs_of(t) / 2 + pass);
+            const int32_t *two = steps + chunk * runs_of(t) * 2 * STEPS_16;
+            const vi *sc = next;
             ROLLED
-            for (int j = 0; j < 4; j++) {
-                raw w[2];
-                at = (cursor){kept(at.low), kept(at.high)};
-                two = kept(two);
-                for (int h = 0; h < 2; h++)
-                    w[h] = raw_at(t, (cursor){at.low + 4 * VL * h, at.high + 4 * VL * h}, chunk);
+            for (int sub = 0; sub < subs; sub++) {
+                vi sum[QUADS][2];
                 UNROLL
-                for (int n = 0; n < runs_of(t); n++) {
-                    const vi even = vi_spread(two + 2 * STEPS_16 * n), odd = vi_spread(two + 2 * STEPS_16 * n + 4);
-                    for (int h = 0; h < 2; h++) {
-                        vi v = value_of(t, &w[h], n);
-                        sum[h][n] = vi_pairs(vi_pairs(sum[h][n], even_of(v), even), odd_of(v), odd);
-                    }
-                }
-                at = (cursor){at.low + 4 * TL_PANEL, at.high + 4 * TL_PANEL};
-                two++;
-            }
-            two += 4;
-            if (part == 1 || !is_wide(t))
-                for (int h = 0; h < 2; h++)
+                for (int i = 0; i < QUADS; i++)
+                    sum[i][0] = sum[i][1] = vi_set(0);
+                ROLLED
+                for (int j = 0; j < each; j++) {
+                    vi even[2], odd[2];
+                    at = kept_at(at);
+                    two = kept(two);
                     UNROLL
-            for (int n = 0; n < runs_of(t); n++)
-                s[h] = vi_add(s[h], vi_mul(sum[h][n], next[h][is_wide(t) ? n : 2 * n + part]));
+                    for (int r = 0; r < 2; r++) {
+                        even[r] = vi_spread(two + 2 * STEPS_16 * run_of(t, pass, r));
+                        odd[r] = vi_spread(two + 2 * STEPS_16 * run_of(t, pass, r) + STEPS_16);
+                    }
+                    UNROLL
+                    for (int i = 0; i < QUADS; i++)
+                        for (int r = 0; r < 2; r++) {
+                            const int n = run_of(t, pass, r);
+                            const vi v = value_of(t, m, raw_at(t, moved(at, 4 * VL * i), chunk, n), n);
+                            sum[i][r] = vi_pairs(vi_pairs(sum[i][r], v, odd[r]), vi_and(v, evens), even[r]);
+                        }
+                    at = moved(at, 4 * TL_PANEL);
+                    two++;
+                }
+                UNROLL
+                for (int i = 0; i < QUADS; i++) {
+                    UNROLL
+                    for (int r = 0; r < 2; r++)
+                        s[i] = vi_add(s[i], vi_mul(wasm_i32x4_shr(sum[i][r], 8), sc[16 * i + run_of(t, pass, r) * subs]));
+                }
+                sc++;
+            }
         }
-        next[0] += is_wide(t) ? 2 : 8;
-        next[1] += is_wide(t) ? 2 : 8;
+        next += runs_of(t) * subs;
     }
-    for (int h = 0; h < 2; h++) {
-        const int i = 2 * pair + h;
+    UNROLL
+    for (int i = 0; i < QUADS; i++) {
         if (offset_of(t))
-            s[h] = vi_sub(s[h], vi_mul(sums[h], vi_set(offset_of(t))));
-        v_store(y + VL * i, add_block(t, v_load(y + VL * i), s[h], sums[h], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
+            s[i] = vi_sub(s[i], vi_mul(sums[i], vi_set(offset_of(t))));
+        v_store(y + VL * i, add_block(t, v_load(y + VL * i), s[i], sums[i], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
     }
 }
 
 INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
+    const masks m = masks_of(t);
+    const vi evens = vi_set(0x00FF00FF);
+    UNROLL
     for (int i = 0; i < QUADS; i++)
         v_store(y + VL * i, v_set(0.0f));
+    if (is_scattered(t))
+        vi_touch(p, block_bytes(t));
+    ROLLED
     for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
         int32_t steps[STEPS];
-        x_sums xs;
-        widen(steps, &x[b]);
-        sums_of(t, &x[b], &xs);
-        ROLLED
-        for (int pair = 0; pair < QUADS / 2; pair++)
-            one_pair(t, y, p, pair, &x[b], steps, &xs);
+        widen_256(steps, &x[b]);
+        one_block(t, m, evens, y, p, b + 1 < k / 256 ? p + block_bytes(t) : p, &x[b], steps);
     }
 }
 
@@ -128,6 +158,7 @@ typedef struct strip {
 } strip;
 
 INL void fill(tl_dtype t, strip *s, const uint8_t *block) {
+    const masks m = masks_of(t);
     ROLLED
     for (int i = 0; i < QUADS; i++) {
         const uint8_t *p = kept(block + head_bytes(t) + 4 * VL * i);
@@ -147,16 +178,15 @@ INL void fill(tl_dtype t, strip *s, const uint8_t *block) {
             cursor at = start_of(t, p, chunk);
             ROLLED
             for (int j = 0; j < 8; j++) {
-                const raw w = raw_at(t, at, chunk);
                 UNROLL
                 for (int n = 0; n < runs_of(t); n++) {
                     const int r = chunk * runs_of(t) + n;
-                    const vi by = scale[is_wide(t) ? r : 2 * r + j / 4], v = value_of(t, &w, n);
+                    const vi by = scale[is_wide(t) ? r : 2 * r + j / 4], v = value_of(t, m, raw_at(t, at, chunk, n), n);
                     vi *to = &s->w[i / 2][(2 * r + j / 4) * STEPS_16 + j % 4][i % 2];
                     to[0] = wasm_i16x8_mul(wasm_i16x8_sub(even_of(v), offset), by);
                     to[2 * 4] = wasm_i16x8_mul(wasm_i16x8_sub(odd_of(v), offset), by);
                 }
-                at = (cursor){at.low + 4 * TL_PANEL, at.high + 4 * TL_PANEL};
+                at = moved(at, 4 * TL_PANEL);
             }
         }
     }

@@ -32,6 +32,11 @@ INL int runs_of(tl_dtype t) {
     return is_wide(t) ? 2 : 4;
 }
 
+/* A chunk is met in *passes* over two of its runs, those of one group of low bits: the i-th of them. */
+INL int run_of(tl_dtype t, int pass, int i) {
+    return t == TL_Q6_K ? pass + 2 * i : 2 * pass + i;
+}
+
 typedef struct cursor {
     const uint8_t *low, *high;
 } cursor;
@@ -42,14 +47,32 @@ INL cursor start_of(tl_dtype t, const uint8_t *p, int chunk) {
     return (cursor){p + (low + (t == TL_Q6_K ? 16 : 8) * chunk) * group, p + high * group};
 }
 
+INL cursor moved(cursor at, int bytes) {
+    return (cursor){at.low + bytes, at.high + bytes};
+}
+
+/* See kept. */
+INL cursor kept_at(cursor at) {
+    return (cursor){kept(at.low), kept(at.high)};
+}
+
+/* Low and high bits of an element, one a byte. */
+typedef struct masks {
+    vi low, high;
+} masks;
+
+INL masks masks_of(tl_dtype t) {
+    const int low = t == TL_Q2_K || t == TL_Q3_K ? 3 : 15, high = t == TL_Q3_K ? 4 : t == TL_Q5_K ? 16 : 48;
+    return (masks){vi_set(low * 0x01010101), vi_set(high * 0x01010101)};
+}
+
 typedef struct raw {
-    vi low[2], high;
+    vi low, high;
 } raw;
 
-INL raw raw_at(tl_dtype t, cursor at, int chunk) {
-    raw w = {{vi_load(at.low), vi_set(0)}, vi_set(0)};
-    if (t == TL_Q6_K)
-        w.low[1] = group(at.low, 8);
+/* What run n of a chunk is made of. */
+INL raw raw_at(tl_dtype t, cursor at, int chunk, int n) {
+    raw w = {t == TL_Q6_K && n % 2 ? group(at.low, 8) : vi_load(at.low), vi_set(0)};
     if (t == TL_Q6_K || t == TL_Q5_K || t == TL_Q3_K)
         w.high = vi_load(at.high);
     if (t == TL_Q5_K || t == TL_Q3_K) /* bit r is that of run r */
@@ -57,22 +80,38 @@ INL raw raw_at(tl_dtype t, cursor at, int chunk) {
     return w;
 }
 
-/* Elements of the n-th run of a chunk, unsigned. */
-INL vi value_of(tl_dtype t, const raw *w, int n) {
+/* Bits n on of each byte, or, below 0, moved up by -n, of which a mask leaves nothing of a neighbour. */
+INL vi bits_at(vi a, int n, vi mask) {
+    return vi_and(n < 0 ? wasm_i16x8_shl(a, (uint32_t)-n) : n > 0 ? wasm_u16x8_shr(a, (uint32_t)n) : a, mask);
+}
+
+/* Elements of run n of a chunk, unsigned. */
+INL vi value_of(tl_dtype t, masks m, raw w, int n) {
     if (is_wide(t)) {
-        vi v = vi_bytes(w->low[0], 4 * n, 15);
-        return t == TL_Q5_K ? vi_or(v, vi_bytes_up(w->high, 4 - n, 16)) : v;
+        vi v = bits_at(w.low, 4 * n, m.low);
+        return t == TL_Q5_K ? vi_or(v, bits_at(w.high, n - 4, m.high)) : v;
     }
     if (t == TL_Q6_K)
-        return vi_or(vi_bytes(w->low[n % 2], n / 2 * 4, 15), n < 3 ? vi_bytes_up(w->high, 4 - 2 * n, 48) : vi_bytes(w->high, 2, 48));
-    vi v = vi_bytes(w->low[0], 2 * n, 3);
-    return t == TL_Q2_K ? v : vi_or(v, n < 2 ? vi_bytes_up(w->high, 2 - n, 4) : vi_bytes(w->high, n - 2, 4));
+        return vi_or(bits_at(w.low, n / 2 * 4, m.low), bits_at(w.high, 2 * n - 4, m.high));
+    vi v = bits_at(w.low, 2 * n, m.low);
+    return t == TL_Q2_K ? v : vi_or(v, bits_at(w.high, n - 2, m.high));
 }
 
 /* Byte j of each lane, with its sign, as a pair of 16 bits. */
 INL vi twice(vi v, int j) {
     const vi from = wasm_i8x16_add(wasm_i8x16_const(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12), wasm_i8x16_splat((int8_t)j));
     return wasm_i16x8_shr(wasm_i8x16_swizzle(v, from), 8);
+}
+
+/* Whether low and high bits lie so far apart that a processor does not see that a panel is read from front to back: then a kernel touches the next
+ * block, a part of it with each pass. There are four. */
+INL bool is_scattered(tl_dtype t) {
+    return t == TL_Q6_K || t == TL_Q3_K;
+}
+
+INL void touch_part(tl_dtype t, const uint8_t *block, int part) {
+    if (is_scattered(t))
+        vi_touch(block + part * (block_bytes(t) / 4), block_bytes(t) / 4);
 }
 
 /* ---- sums of x ---- */

@@ -16,7 +16,12 @@ typedef v128_t vm;
 
 static inline vf v_load(const float *p) { return wasm_v128_load(p); }
 static inline void v_store(float *p, vf v) { wasm_v128_store(p, v); }
-static inline vf v_set(float x) { return wasm_f32x4_splat(x); }
+/* A constant is hidden from the compiler, which would make it anew at each use, for which V8 takes three instructions, and not before a loop. */
+static inline vf v_set(float x) {
+    if (__builtin_constant_p(x) && x != 0.0f)
+        __asm__("" : "+r"(x));
+    return wasm_f32x4_splat(x);
+}
 static inline vf v_add(vf a, vf b) { return wasm_f32x4_add(a, b); }
 static inline vf v_sub(vf a, vf b) { return wasm_f32x4_sub(a, b); }
 static inline vf v_mul(vf a, vf b) { return wasm_f32x4_mul(a, b); }
@@ -34,7 +39,11 @@ static inline vm v_eq(vf a, vf b) { return wasm_f32x4_eq(a, b); }
 static inline vf v_sel(vm m, vf a, vf b) { return wasm_v128_bitselect(a, b, m); }
 static inline vi v_bits(vf a) { return a; }
 static inline vf v_real(vi a) { return a; }
-static inline vi vi_set(int32_t x) { return wasm_i32x4_splat(x); }
+static inline vi vi_set(int32_t x) {
+    if (__builtin_constant_p(x) && x != 0)
+        __asm__("" : "+r"(x));
+    return wasm_i32x4_splat(x);
+}
 static inline vi vi_add(vi a, vi b) { return wasm_i32x4_add(a, b); }
 static inline vi vi_sub(vi a, vi b) { return wasm_i32x4_sub(a, b); }
 static inline vi vi_and(vi a, vi b) { return wasm_v128_and(a, b); }
@@ -47,11 +56,10 @@ static inline vm vi_lt(vi a, vi b) { return wasm_i32x4_lt(a, b); }
 static inline vf v_from_bf16(const void *p) { return wasm_i32x4_shl(wasm_u32x4_load16x4(p), 16); }
 
 /* There is no such instruction. As the bits of a float, exponent and mantissa of an f16 are 2^112 too small, and the product with 2^112
- * is exact, for denormals, too; inf and NaN get the exponent of theirs. */
+ * is exact, for denormals, too; inf and NaN get the exponent of theirs. Widened with its sign, an f16 has that where a float has it. */
 static inline vf v_from_f16(const void *p) {
-    vi h = wasm_u32x4_load16x4(p), sign = vi_shl(vi_and(h, vi_set(0x8000)), 16), a = vi_shl(vi_and(h, vi_set(0x7FFF)), 13);
-    vi special = vi_and(wasm_i32x4_gt(a, vi_set(0x0F7FFFFF)), vi_set(0x7F800000));
-    return vi_or(vi_or(v_mul(a, v_set(0x1p+112f)), special), sign);
+    vi a = vi_shl(wasm_i32x4_load16x4(p), 13), special = wasm_i32x4_gt(vi_and(a, vi_set(0x0FFFFFFF)), vi_set(0x0F7FFFFF));
+    return vi_or(v_mul(vi_and(a, vi_set((int32_t)0x8FFFFFFF)), v_set(0x1p+112f)), vi_and(special, vi_set(0x7F800000)));
 }
 
 static inline void vi_store_i8(int8_t *p, vi v) {
@@ -116,6 +124,11 @@ static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, wasm_i32x4_do
 static inline const void *kept(const void *p) { __asm__("" : "+r"(p)); return p; }
 /* The same 4 bytes in every lane. */
 static inline vi vi_spread(const void *p) { return wasm_v128_load32_splat(p); }
+/* Asks memory for n bytes: there is no instruction for it, so a byte of each line is loaded. */
+static inline void vi_touch(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < n; i += 64)
+        __asm__ volatile("" : : "r"((int)*(const volatile uint8_t *)(p + i)));
+}
 
 /* ---- words of conversions (copy.inl) ---- */
 
