@@ -378,6 +378,8 @@ verdict "--profile: by op, layer and role, on stderr" $?
 call run -m "$model" -p hello -n 1 --plan
 grep -q "'blk.0.attn_q'" "$err" && ! grep -q 'blk.0' "$out"
 verdict "--plan on stderr" $?
+grep -q "set_rows.*'cache.0.k'" "$err" && grep -q "attention.*'blk.0.attn'" "$err"
+verdict "--plan names the writes to the cache and attention by their layer" $?
 
 # ---- verify ----
 
