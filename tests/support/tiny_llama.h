@@ -18,10 +18,10 @@ typedef struct tiny_patch {
 
 typedef struct tiny_config {
     int n_embd, n_layer, n_head, n_head_kv, n_ff, n_vocab, n_ctx;
-    int head_dim, head_dim_v;    /* written as key_length, value_length where they differ from what follows without */
-    int rope_dims;               /* 0: head_dim, and no key */
-    double rope_base;            /* 10000: no key */
-    const char *scaling;         /* rope.scaling.type, NULL: no key */
+    int head_dim, head_dim_v;                 /* written as key_length, value_length where they differ from what follows without */
+    int rope_dims;                            /* 0: head_dim, and no key */
+    double rope_base;                         /* 10000: no key */
+    const char *scaling;                      /* rope.scaling.type, NULL: no key */
     double factor, original_ctx, attn_factor; /* 0: no key */
     double eps;
     bool untied, biases, rope_freqs;
