@@ -58,8 +58,8 @@ tl_tensor *tl_angles(tl_build *b) {
 }
 
 tl_tensor *tl_attend(tl_build *b, int i, tl_tensor *q, tl_tensor *k, tl_tensor *v, float scale) {
-    b->k[i] = tl_name(b->g, tl_set_rows(b->g, b->k[i], b->slots, k), "cache.%d.k", i);
-    b->v[i] = tl_name(b->g, tl_set_rows(b->g, b->v[i], b->slots, v), "cache.%d.v", i);
+    b->k[i] = tl_set_rows(b->g, b->k[i], b->slots, k);
+    b->v[i] = tl_set_rows(b->g, b->v[i], b->slots, v);
     tl_tensor *y = tl_attention(b->g, q, b->k[i], b->v[i], b->span, b->pages, NULL, NULL, scale, 0);
     y = tl_name(b->g, y, "blk.%d.attn", i);
     return y ? tl_reshape(b->g, y, 2, (int64_t[]){-1, tl_dim(y, 1) * tl_dim(y, 2)}) : NULL;

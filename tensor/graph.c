@@ -429,7 +429,7 @@ static tl_status check_sources(tl_graph *g, const tl_op *op, int n_src, tl_tenso
     return TL_OK;
 }
 
-/* What a state's output is before infer looks: the source itself, one version on. */
+/* What a state's output is before infer looks: the source itself, one version on; of a view without a name, with its bank tensor's. */
 static void become_state(tl_tensor *out, const tl_tensor *s) {
     out->dtype = s->dtype;
     out->rank = s->rank;
@@ -439,7 +439,7 @@ static void become_state(tl_tensor *out, const tl_tensor *s) {
     memcpy(out->shape, s->shape, sizeof out->shape);
     memcpy(out->stride, s->stride, sizeof out->stride);
     out->version = s->version + 1;
-    out->name = s->name;
+    out->name = s->name ? s->name : s->base->name;
 }
 
 tl_tensor *tl_graph_add(tl_graph *g, const tl_op *op, int n_src, tl_tensor *const *src, const void *params, size_t params_bytes) {
