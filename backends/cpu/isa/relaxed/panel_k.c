@@ -23,11 +23,6 @@ INL vi scale_for(dot_form form, vi sc, int j) {
     return form == IN_16 ? twice(sc, j) : vi_byte(sc, j);
 }
 
-/* S, from the sums of scales times sums of x where values are centred. */
-INL vi centred(tl_dtype t, vi s, vi sums) {
-    return offset_of(t) ? vi_sub(s, vi_mul(sums, vi_set(offset_of(t)))) : s;
-}
-
 /* ---- one column ---- */
 
 /* sum [i][r]: the products of x over n groups of a pass; q is the first of the chunk's. Two groups, quad after quad, need no start and little room;
@@ -80,16 +75,11 @@ INL void one_block(tl_dtype t, dot_form form, masks m, float *y, const uint8_t *
     sums_of(t, x, &xs);
     ROLLED
     for (int i = 0; i < QUADS; i++) {
-        vi total = vi_set(0);
+        vi sc[4];
+        sums[i] = quad_sums(t, p + 4 * VL * i, &xs, sc);
         UNROLL
-        for (int f = 0; f < fours_of(t); f++) {
-            vi sc, mn;
-            scales_of(t, p + 4 * VL * i, f, &sc, &mn);
-            total = with_sums(total, offset_of(t) ? sc : mn, &xs, f);
-            for (int k = 0; k < 4; k++)
-                scale[i][4 * f + k] = scale_for(form, sc, k);
-        }
-        sums[i] = total;
+        for (int k = 0; k < 4 * fours_of(t); k++)
+            scale[i][k] = scale_for(form, sc[k / 4], k % 4);
     }
     UNROLL
     for (int i = 0; i < QUADS; i++)

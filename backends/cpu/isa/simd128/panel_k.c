@@ -65,16 +65,11 @@ INL void one_block(tl_dtype t, masks m, vi evens, float *y, const uint8_t *block
     sums_of(t, x, &xs);
     ROLLED
     for (int i = 0; i < QUADS; i++) {
-        vi total = vi_set(0);
+        vi sc[4];
+        sums[i] = quad_sums(t, p + 4 * VL * i, &xs, sc);
         UNROLL
-        for (int f = 0; f < fours_of(t); f++) {
-            vi sc, mn;
-            scales_of(t, p + 4 * VL * i, f, &sc, &mn);
-            total = with_sums(total, offset_of(t) ? sc : mn, &xs, f);
-            for (int k = 0; k < 4; k++)
-                scale[i][4 * f + k] = vi_byte(sc, k);
-        }
-        sums[i] = total;
+        for (int k = 0; k < 4 * fours_of(t); k++)
+            scale[i][k] = vi_byte(sc[k / 4], k % 4);
     }
     UNROLL
     for (int i = 0; i < QUADS; i++)
@@ -126,11 +121,9 @@ INL void one_block(tl_dtype t, masks m, vi evens, float *y, const uint8_t *block
         next += runs_of(t) * subs;
     }
     UNROLL
-    for (int i = 0; i < QUADS; i++) {
-        if (offset_of(t))
-            s[i] = vi_sub(s[i], vi_mul(sums[i], vi_set(offset_of(t))));
-        v_store(y + VL * i, add_block(t, v_load(y + VL * i), s[i], sums[i], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
-    }
+    for (int i = 0; i < QUADS; i++)
+        v_store(y + VL * i,
+                add_block(t, v_load(y + VL * i), centred(t, s[i], sums[i]), sums[i], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
 }
 
 INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {

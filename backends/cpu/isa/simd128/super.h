@@ -141,6 +141,23 @@ INL vi with_sums(vi acc, vi factors, const x_sums *s, int four) {
     return vi_pairs(acc, vi_odd(factors), vi_spread(&s->word[2 * four + 1]));
 }
 
+/* The scales of a quad, four a word, and the sum over its sub-blocks of what is multiplied with sums of x: minima, or scales where values are centred. */
+INL vi quad_sums(tl_dtype t, const uint8_t *p, const x_sums *xs, vi *sc) {
+    vi sums = vi_set(0);
+    UNROLL
+    for (int f = 0; f < fours_of(t); f++) {
+        vi mn;
+        scales_of(t, p, f, &sc[f], &mn);
+        sums = with_sums(sums, offset_of(t) ? sc[f] : mn, xs, f);
+    }
+    return sums;
+}
+
+/* S of values as they should stand, from that of unsigned ones and from quad_sums. */
+INL vi centred(tl_dtype t, vi s, vi sums) {
+    return offset_of(t) ? vi_sub(s, vi_mul(sums, vi_set(offset_of(t)))) : s;
+}
+
 /* ---- the float step ---- */
 
 /* acc + what a super-block adds: s centred, sums those of minima times sums of x, head the block's f16 scales of this quad. */
