@@ -53,8 +53,8 @@ static tl_status make_caches(tl_context *c, bool dry, tl_error *err) {
     for (int i = 0; i < layers && !s; i++) {
         char name[48];
         tl_state_shape shape = m->arch->state(&m->hp, i);
-        int64_t rows =
-            c->options.n_ctx; /* a head's side by side: attention goes along them, and memory gives long runs faster than pieces */
+        /* A head's rows side by side: attention goes along them, and memory gives long runs faster than pieces. */
+        int64_t rows = c->options.n_ctx;
         snprintf(name, sizeof name, "cache.%d.k", i);
         s = (dry ? tl_bank_declare : tl_bank_add)(c->bank, name, c->options.kv, 3, (int64_t[]){shape.heads, rows, shape.k_dim}, NULL,
                                                   &c->build.k[i], err);
