@@ -41,14 +41,16 @@ if (shared && !options.threads)
 
 // ---- threads: workers outlive an instance; one that it left in use is ended and replaced ----
 
+// All slots first: making one grows the memory, and a worker that is just being handed the memory misses that (V8: its instance goes on
+// checking atomic accesses against the old size, and traps).
 const workers = []
 async function lend(exports, memory) {
     const slots = [], started = []
     exports.tl_host_cpus?.(2)
-    for (let i = 0; exports.tl_host_thread_new && i < options.threads - 1; i++) {
-        workers[i] ??= new Worker(new URL('./thread.mjs', import.meta.url))
-        const worker = workers[i], slot = exports.tl_host_thread_new() >>> 0
-        slots.push(slot)
+    for (let i = 1; exports.tl_host_thread_new && i < options.threads; i++)
+        slots.push(exports.tl_host_thread_new() >>> 0)
+    for (const [i, slot] of slots.entries()) {
+        const worker = (workers[i] ??= new Worker(new URL('./thread.mjs', import.meta.url)))
         started.push(new Promise((ready, failed) => {
             worker.removeAllListeners()
             worker.once('message', ready)
