@@ -155,10 +155,18 @@ bool tl_path_special(const char *path) {
 
 /* ---- clock, machine ------------------------------------------------------------------------------------------------------- */
 
-double tl_now(void) {
+static double clock_seconds(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+double tl_now(void) {
+    return clock_seconds(CLOCK_MONOTONIC);
+}
+
+double tl_thread_seconds(void) {
+    return clock_seconds(CLOCK_THREAD_CPUTIME_ID);
 }
 
 size_t tl_page_size(void) {
@@ -555,6 +563,10 @@ void tl_cpu_relax(void) {
 
 void tl_yield(void) {
     sched_yield();
+}
+
+void tl_sleep(double seconds) {
+    nanosleep(&(struct timespec){.tv_nsec = (long)(seconds * 1e9)}, NULL);
 }
 #else
 typedef int tl_platform_is_elsewhere; /* a file of C holds a declaration */

@@ -44,8 +44,9 @@ TL_API void tl_map_close(tl_map *m);
 TL_API bool tl_path_special(const char *path); /* there is something, and it is no regular file: a directory, a device, a pipe */
 
 /* ---- clock, machine ---- */
-TL_API double tl_now(void);    /* seconds, monotonic */
-TL_API int tl_cpu_count(void); /* physical cores within the process's affinity and cgroup quota, at least 1 */
+TL_API double tl_now(void);            /* seconds, monotonic */
+TL_API double tl_thread_seconds(void); /* for which this thread has had a processor; tl_now() where the system does not say */
+TL_API int tl_cpu_count(void);         /* physical cores within the process's affinity and cgroup quota, at least 1 */
 TL_API size_t tl_page_size(void);
 typedef enum tl_cpu_feature { TL_ARM_DOTPROD, TL_ARM_I8MM } tl_cpu_feature;
 TL_API bool tl_cpu_has(tl_cpu_feature f); /* asked of the system, because 64-bit Arm hides it from programs; false on other machines */
@@ -72,6 +73,7 @@ TL_API void tl_cond_wait(tl_cond *c, tl_mutex *m);
 TL_API void tl_cond_signal_all(tl_cond *c);
 TL_API void tl_cpu_relax(void); /* a pause inside a spin */
 TL_API void tl_yield(void);
+TL_API void tl_sleep(double seconds); /* below a second; may end early */
 
 /* ---- floating-point environment: round to nearest, denormals kept, exceptions masked (floatenv.c) ---- */
 TL_API uint64_t tl_float_enter(void); /* sets it for this thread, returns the caller's */

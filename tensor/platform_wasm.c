@@ -36,9 +36,13 @@ struct tl_cond {
  * a wait went astray), but not over a call. */
 #define APART __attribute__((noinline))
 
-/* Sleeps while *word is value; may return early. */
-static APART void wait_while(atomic_int *word, int value) {
-    __builtin_wasm_memory_atomic_wait32((int *)word, value, -1);
+/* Sleeps while *word is value, at most so many nanoseconds (-1: no limit); may return early. */
+static APART void wait_at_most(atomic_int *word, int value, int64_t nanoseconds) {
+    __builtin_wasm_memory_atomic_wait32((int *)word, value, nanoseconds);
+}
+
+static void wait_while(atomic_int *word, int value) {
+    wait_at_most(word, value, -1);
 }
 
 static APART void wake(atomic_int *word, unsigned most) {
@@ -123,6 +127,15 @@ void tl_cpu_relax(void) { /* there is no such instruction */
 }
 
 void tl_yield(void) {
+}
+
+void tl_sleep(double seconds) {
+#if defined(__wasm_atomics__)
+    atomic_int nobody = 0; /* wakes this */
+    wait_at_most(&nobody, 0, (int64_t)(seconds * 1e9));
+#else
+    (void)seconds;
+#endif
 }
 
 /* ---- memory --------------------------------------------------------------------------------------------------------------- */
@@ -241,6 +254,10 @@ double tl_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+double tl_thread_seconds(void) {
+    return tl_now();
 }
 
 size_t tl_page_size(void) {

@@ -4,6 +4,10 @@
  * in and takes tiles, too. When no tile is left the caller closes the gate and waits for those inside only, each of which is computing
  * its last tile. A worker that is late, asleep or without a core is never waited for, so a busy machine costs speed, not a stall.
  *
+ * One that the system stops inside a tile, because another process shares its core, is waited for, as long as that process's turn is. So a
+ * worker that this has happened to rests between tiles for a while, of its own accord and before its turn is over: the other process has
+ * its turn then, and nobody waits.
+ *
  * All that threads agree on is in one atomic word, the gate, and so in one order that all of them see:
  *
  *     bits  0-11  inside    workers inside
@@ -37,10 +41,17 @@ enum { POOL_MAX_THREADS = 1024, POOL_LINE = 64, POOL_RELAXES = 16 };
  * this, so spinning at worst doubles the cost of sleeping. */
 static const double POOL_SPIN_SECONDS = 30e-6;
 
+/* A worker that held up the caller for POOL_LATE, and was without a processor as long, rests POOL_RESTS times: after each POOL_STRETCH,
+ * which is below the turn of a thread that shares a core (3 ms in Linux). A rest costs 200 us where nobody wants the core. */
+static const double POOL_LATE_SECONDS = 500e-6, POOL_STRETCH_SECONDS = 2.5e-3, POOL_REST_SECONDS = 200e-6;
+enum { POOL_RESTS = 32 };
+
 typedef struct pool_worker {
     tl_pool *pool;
     tl_thread *thread;
-    int index; /* 1 .. threads-1 */
+    int index;              /* 1 .. threads-1 */
+    int rests;              /* to be taken */
+    double began, computed; /* tl_now() and tl_thread_seconds() when it last came back from sleep */
 } pool_worker;
 
 struct tl_pool {
@@ -54,6 +65,7 @@ struct tl_pool {
     tl_mutex *lock;
     tl_cond *offered; /* workers sleep on it */
     tl_cond *emptied; /* the caller sleeps on it */
+    double waiting;   /* under the lock: since when */
 };
 
 /* Order: relaxed; it only deals out numbers. What a tile reads and writes is ordered by the gate. */
@@ -114,31 +126,60 @@ static bool gate_enter(tl_pool *p, uint64_t gate, uint64_t *seen) {
 }
 
 /* Order: release; partner is the load (acquire) in wait_for_workers: what this worker's tiles wrote is visible to the caller. The last
- * one out wakes the caller if it sleeps. */
-static void gate_leave(tl_pool *p) {
+ * one out wakes the caller if it sleeps; true where that was late. */
+static bool gate_leave(tl_pool *p) {
     uint64_t before = atomic_fetch_sub_explicit(&p->gate, GATE_INSIDE, memory_order_release);
-    if ((before & GATE_CALLER) && (before & GATE_INSIDE_MASK) == GATE_INSIDE) {
-        tl_mutex_lock(p->lock);
-        tl_cond_signal_all(p->emptied);
-        tl_mutex_unlock(p->lock);
+    if (!(before & GATE_CALLER) || (before & GATE_INSIDE_MASK) != GATE_INSIDE)
+        return false;
+    tl_mutex_lock(p->lock);
+    bool late = tl_now() - p->waiting > POOL_LATE_SECONDS;
+    tl_cond_signal_all(p->emptied);
+    tl_mutex_unlock(p->lock);
+    return late;
+}
+
+static void begin_stretch(pool_worker *w) {
+    w->began = tl_now();
+    w->computed = tl_thread_seconds();
+}
+
+/* Between tiles: whether it is time to rest. */
+static bool must_rest(pool_worker *w, bool late) {
+    double passed = tl_now() - w->began;
+    if (late && passed - (tl_thread_seconds() - w->computed) > POOL_LATE_SECONDS) {
+        w->rests = POOL_RESTS;
+        return true;
     }
+    if (late) /* by the length of its tile */
+        begin_stretch(w);
+    if (w->rests == 0 || passed < POOL_STRETCH_SECONDS)
+        return false;
+    w->rests--;
+    return true;
 }
 
 static void pool_worker_main(void *arg) {
     pool_worker *w = arg;
     tl_pool *p = w->pool;
     uint64_t seen = 0; /* runs count from 1 */
+    begin_stretch(w);
     for (;;) {
         uint64_t gate = spin_until_called(p, seen);
-        if (!gate_calls(gate, seen))
+        if (!gate_calls(gate, seen)) {
             gate = sleep_until_called(p, seen);
+            begin_stretch(w);
+        }
         if (gate & GATE_STOP)
             return;
         if (gate_enter(p, gate, &seen)) {
             uint64_t saved = tl_float_enter();
             take_tiles(p, w->index);
             tl_float_leave(saved);
-            gate_leave(p);
+            bool late = gate_leave(p);
+            if ((late || w->rests > 0) && must_rest(w, late)) {
+                tl_sleep(POOL_REST_SECONDS);
+                begin_stretch(w);
+            }
         }
     }
 }
@@ -161,6 +202,7 @@ static void wait_for_workers(tl_pool *p) {
     if (!(atomic_load_explicit(&p->gate, memory_order_acquire) & GATE_INSIDE_MASK))
         return;
     tl_mutex_lock(p->lock);
+    p->waiting = tl_now();
     atomic_fetch_or_explicit(&p->gate, GATE_CALLER, memory_order_relaxed);
     while (atomic_load_explicit(&p->gate, memory_order_acquire) & GATE_INSIDE_MASK)
         tl_cond_wait(p->emptied, p->lock);
@@ -214,7 +256,7 @@ static void pool_release(tl_pool *p) {
 
 static tl_status pool_start(tl_pool *p, tl_error *err) {
     for (int i = 0; i < p->threads - 1; i++) {
-        p->workers[i] = (pool_worker){p, NULL, i + 1};
+        p->workers[i] = (pool_worker){.pool = p, .index = i + 1};
         tl_status s = tl_thread_start(&p->workers[i].thread, pool_worker_main, &p->workers[i]);
         if (s != TL_OK) {
             pool_stop(p, i);

@@ -330,6 +330,16 @@ START_TEST(clock_goes_on_and_pages_are_powers_of_two) {
 }
 END_TEST
 
+START_TEST(a_thread_that_sleeps_has_no_processor) {
+    double began = tl_now(), computed = tl_thread_seconds();
+    while (tl_now() - began < 50e-3) /* a sleep may end early */
+        tl_sleep(5e-3);
+    double passed = tl_now() - began;
+    computed = tl_thread_seconds() - computed;
+    ck_assert(computed >= 0 && computed < passed);
+}
+END_TEST
+
 START_TEST(this_machine_has_cores_and_memory_and_a_peak_that_grows) {
     ck_assert_int_ge(tl_cpu_count(), 1);
     ck_assert_int_le(tl_cpu_count(), (int)sysconf(_SC_NPROCESSORS_ONLN));
@@ -560,6 +570,7 @@ static Suite *platform_suite(void) {
     TCase *machine = tcase_create("machine");
     tcase_add_checked_fixture(machine, make_dir, remove_dir);
     tcase_add_test(machine, clock_goes_on_and_pages_are_powers_of_two);
+    tcase_add_test(machine, a_thread_that_sleeps_has_no_processor);
     tcase_add_test(machine, this_machine_has_cores_and_memory_and_a_peak_that_grows);
 #if defined(__linux__)
     tcase_add_loop_test(files, drop_takes_whole_pages_inside_the_range_only, 0, N_PAGE_SIZES);

@@ -143,6 +143,36 @@ START_TEST(caller_sleeps_until_slow_workers_are_done) {
 }
 END_TEST
 
+static void lose_the_core(void *arg, int64_t tile, int worker) {
+    int *seen = arg;
+    atomic_fetch_add(&arrived, worker != 0);
+    if (worker != 0)
+        tl_sleep(2e-3);
+    else
+        while (atomic_load(&arrived) == 0) /* so that a worker has a tile */
+            tl_yield();
+    seen[tile]++;
+}
+
+/* A worker without its core holds up the caller, so it rests after each run; it comes back, because meet() ends only with all three. */
+START_TEST(workers_that_lose_their_core_rest_and_come_back) {
+    tl_pool *p;
+    int seen[3] = {0};
+    ck_assert_int_eq(tl_pool_new(&p, 3, NULL), TL_OK);
+    for (int run = 1; run <= 50; run++) {
+        atomic_store(&arrived, 0);
+        tl_pool_run(p, lose_the_core, seen, 3);
+        ck_assert(seen[0] == run && seen[1] == run && seen[2] == run);
+    }
+    for (int run = 0; run < 200; run++) {
+        atomic_store(&arrived, 0);
+        tl_pool_run(p, meet, seen, 3);
+        ck_assert_int_eq(seen[0] + seen[1] + seen[2], 3);
+    }
+    tl_pool_free(p);
+}
+END_TEST
+
 static void note_worker(void *arg, int64_t tile, int worker) {
     ((int *)arg)[tile] += 1 + worker;
 }
@@ -288,6 +318,7 @@ static Suite *pool_suite(void) {
     tcase_add_loop_test(t, runs_after_any_pause_return, 0, N_THREADS);
     tcase_add_test(t, all_threads_of_a_pool_take_part);
     tcase_add_test(t, caller_sleeps_until_slow_workers_are_done);
+    tcase_add_test(t, workers_that_lose_their_core_rest_and_come_back);
     tcase_add_test(t, one_tile_and_none_stay_on_the_caller);
     tcase_add_loop_test(t, every_thread_keeps_denormals_and_the_callers_mode_comes_back, 0, N_THREADS);
     tcase_add_test(t, idle_threads_sleep);
