@@ -7,111 +7,46 @@
 
 /* ---- options --------------------------------------------------------------------------------------------------------------- */
 
+static void refused(const tl_sampler_options *o, const char *part) {
+    tl_sampler *s;
+    tl_error err = {0};
+    ck_assert_msg(tl_sampler_new(&s, 4, o, &err) == TL_ERR_USAGE, "%s: not refused", part);
+    ck_assert_msg(strstr(err.message, part) != NULL, "%s: %s", part, err.message);
+    ck_assert_ptr_null(s);
+}
+
+/* The defaults with some options set are refused by a message that has `part`. */
+#define REFUSED_WITH(part, ...)                       \
+    do {                                              \
+        tl_sampler_options o = tl_sampler_defaults(); \
+        __VA_ARGS__;                                  \
+        refused(&o, part);                            \
+    } while (0)
+
 START_TEST(options_out_of_range_are_refused_by_name) {
     const int32_t outside[] = {4}, inside[] = {3}, negative[] = {-1};
     const float nan[] = {NAN}, zero[] = {0};
-    for (int i = 0; i < 21; i++) {
-        tl_sampler_options o = tl_sampler_defaults();
-        const char *part = "";
-        switch (i) {
-        case 0:
-            o.temperature = NAN;
-            part = "temperature";
-            break;
-        case 1:
-            o.temperature = INFINITY;
-            part = "temperature";
-            break;
-        case 2:
-            o.top_p = NAN;
-            part = "top_p";
-            break;
-        case 3:
-            o.top_p = -0.1f;
-            part = "top_p";
-            break;
-        case 4:
-            o.min_p = NAN;
-            part = "min_p";
-            break;
-        case 5:
-            o.min_p = 1.1f;
-            part = "min_p";
-            break;
-        case 6:
-            o.repeat_penalty = 0;
-            part = "repeat_penalty";
-            break;
-        case 7:
-            o.repeat_penalty = -1;
-            part = "repeat_penalty";
-            break;
-        case 8:
-            o.repeat_penalty = INFINITY;
-            part = "repeat_penalty";
-            break;
-        case 9:
-            o.repeat_penalty = NAN;
-            part = "repeat_penalty";
-            break;
-        case 10:
-            o.presence_penalty = NAN;
-            part = "presence_penalty";
-            break;
-        case 11:
-            o.presence_penalty = INFINITY;
-            part = "presence_penalty";
-            break;
-        case 12:
-            o.frequency_penalty = -INFINITY;
-            part = "frequency_penalty";
-            break;
-        case 13:
-            o.repeat_last_n = -2;
-            part = "repeat_last_n";
-            break;
-        case 14:
-            o.min_keep = -1;
-            part = "min_keep";
-            break;
-        case 15:
-            o.n_bias = -1;
-            part = "n_bias";
-            break;
-        case 16:
-            o.n_bias = 1;
-            part = "no ids or no values";
-            break;
-        case 17:
-            o.n_bias = 1;
-            o.bias_ids = outside;
-            o.bias_values = zero;
-            part = "logit bias for token 4";
-            break;
-        case 18:
-            o.n_bias = 1;
-            o.bias_ids = negative;
-            o.bias_values = zero;
-            part = "logit bias for token -1";
-            break;
-        case 19:
-            o.n_bias = 1;
-            o.bias_ids = inside;
-            o.bias_values = nan;
-            part = "logit bias for token 3";
-            break;
-        default:
-            o.n_bias = 1;
-            o.bias_ids = inside;
-            part = "no ids or no values";
-            break;
-        }
-        tl_sampler *s;
-        tl_error err = {0};
-        ck_assert_msg(tl_sampler_new(&s, 4, &o, &err) == TL_ERR_USAGE, "case %d", i);
-        ck_assert_msg(strstr(err.message, part) != NULL, "case %d: %s", i, err.message);
-        ck_assert_ptr_null(s);
-    }
+    REFUSED_WITH("temperature", o.temperature = NAN);
+    REFUSED_WITH("temperature", o.temperature = INFINITY);
+    REFUSED_WITH("top_p", o.top_p = NAN);
+    REFUSED_WITH("top_p", o.top_p = -0.1f);
+    REFUSED_WITH("min_p", o.min_p = NAN);
+    REFUSED_WITH("min_p", o.min_p = 1.1f);
+    REFUSED_WITH("repeat_penalty", o.repeat_penalty = 0);
+    REFUSED_WITH("repeat_penalty", o.repeat_penalty = -1);
+    REFUSED_WITH("repeat_penalty", o.repeat_penalty = INFINITY);
+    REFUSED_WITH("repeat_penalty", o.repeat_penalty = NAN);
+    REFUSED_WITH("presence_penalty", o.presence_penalty = NAN);
+    REFUSED_WITH("presence_penalty", o.presence_penalty = INFINITY);
+    REFUSED_WITH("frequency_penalty", o.frequency_penalty = -INFINITY);
+    REFUSED_WITH("repeat_last_n", o.repeat_last_n = -2);
+    REFUSED_WITH("min_keep", o.min_keep = -1);
+    REFUSED_WITH("n_bias", o.n_bias = -1);
+    REFUSED_WITH("no ids or no values", o.n_bias = 1);
+    REFUSED_WITH("logit bias for token 4", o.n_bias = 1, o.bias_ids = outside, o.bias_values = zero);
+    REFUSED_WITH("logit bias for token -1", o.n_bias = 1, o.bias_ids = negative, o.bias_values = zero);
+    REFUSED_WITH("logit bias for token 3", o.n_bias = 1, o.bias_ids = inside, o.bias_values = nan);
+    REFUSED_WITH("no ids or no values", o.n_bias = 1, o.bias_ids = inside);
 }
 END_TEST
 

@@ -156,17 +156,11 @@ INL void many_columns_by(dot_form form, tl_dtype t, float *y, int64_t y_stride, 
 /* ---- by the instruction that is quick here ---- */
 
 INL void one_column(tl_dtype t, float *y, const void *p, const tl_x32 *x, int64_t k) {
-    if (form_here() == IN_16)
-        one_column_by(IN_16, t, y, p, x, k);
-    else
-        one_column_by(IN_32, t, y, p, x, k);
+    BY_FORM(one_column_by, t, y, p, x, k);
 }
 
 INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {
-    if (form_here() == IN_16)
-        many_columns_by(IN_16, t, y, y_stride, p, x, x_stride, n_cols, k);
-    else
-        many_columns_by(IN_32, t, y, y_stride, p, x, x_stride, n_cols, k);
+    BY_FORM(many_columns_by, t, y, y_stride, p, x, x_stride, n_cols, k);
 }
 
 #define TL_ISA(name) tl_relaxed_##name

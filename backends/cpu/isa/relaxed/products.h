@@ -38,4 +38,7 @@ static inline __attribute__((always_inline)) dot_form form_here(void) {
     return wasm_i32x4_extract_lane(v, 0) == 65534 ? IN_16 : IN_32;
 }
 
+/* Calls a function made for either form with the one that is quick here. */
+#define BY_FORM(function, ...) (form_here() == IN_16 ? function(IN_16, __VA_ARGS__) : function(IN_32, __VA_ARGS__))
+
 #endif
