@@ -1,5 +1,6 @@
 /* test_env.c: the caller's floating-point mode is the caller's own: whatever rounding, flushing and exception masks it has set, results are
  * the same bits, and the mode is found again afterwards. Other modes than the default can be set here on x86 only. */
+#include "models/model.h"
 #include "tests/rig.h"
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -181,6 +182,20 @@ START_TEST(encoding_and_decoding_give_the_same_bytes_in_every_mode) {
 }
 END_TEST
 
+START_TEST(a_denormal_logit_is_the_largest_in_every_mode) {
+    const float logits[] = {0, 1e-40f, -1e-40f};
+    unsigned before = _mm_getcsr();
+    for (int m = 0; m < N_MODES; m++) {
+        _mm_setcsr(modes[m].mxcsr);
+        int32_t best = tl_greedy(logits, 3);
+        unsigned after = _mm_getcsr();
+        _mm_setcsr(before);
+        ck_assert_msg(best == 1, "%s: %d", modes[m].name, (int)best);
+        ck_assert_uint_eq(after & CONTROL, modes[m].mxcsr & CONTROL);
+    }
+}
+END_TEST
+
 #else
 
 START_TEST(other_modes_are_for_x86) {
@@ -197,6 +212,7 @@ static Suite *env_suite(void) {
     tcase_add_loop_test(c, a_run_gives_the_same_bits_in_every_mode_and_restores_it, 0, N_SPECS);
     tcase_add_loop_test(c, a_refused_run_restores_the_mode_too, 0, N_SPECS);
     tcase_add_loop_test(c, opening_building_and_planning_in_any_mode_gives_the_same_bits, 0, N_SPECS);
+    tcase_add_test(c, a_denormal_logit_is_the_largest_in_every_mode);
     tcase_add_test(c, encoding_and_decoding_give_the_same_bytes_in_every_mode);
 #else
     tcase_add_test(c, other_modes_are_for_x86);

@@ -364,8 +364,10 @@ tl_status tl_sampler_new(tl_sampler **out, int32_t n_vocab, const tl_sampler_opt
         tl_sampler_free(s);
         return tl_fail(err, TL_ERR_MEMORY, "sampler: out of memory for %d tokens", (int)n_vocab);
     }
+    uint64_t mode = tl_float_enter();
     for (int32_t i = 0; i < o.n_bias; i++)
         s->bias[o.bias_ids[i]] += o.bias_values[i];
+    tl_float_leave(mode);
     s->o.bias_ids = NULL; /* the caller's */
     s->o.bias_values = NULL;
     sampler_seed(s);
@@ -428,11 +430,13 @@ tl_status tl_sampler_from_gguf(const tl_gguf *g, tl_sampler_options *o, tl_error
         if (s != TL_OK)
             return s;
     }
+    uint64_t mode = tl_float_enter();
     o->temperature = (float)temperature;
-    o->top_k = (int32_t)top_k;
     o->top_p = (float)top_p;
     o->min_p = (float)min_p;
     o->repeat_penalty = (float)repeat;
+    tl_float_leave(mode);
+    o->top_k = (int32_t)top_k;
     o->repeat_last_n = (int32_t)last_n;
     return TL_OK;
 }
@@ -440,10 +444,12 @@ tl_status tl_sampler_from_gguf(const tl_gguf *g, tl_sampler_options *o, tl_error
 int32_t tl_greedy(const float *logits, int32_t n) {
     if (logits == NULL || n < 1)
         return -1;
+    uint64_t mode = tl_float_enter();
     int32_t best = 0;
     for (int32_t i = 1; i < n; i++) /* a NaN in front gives way to any number above -inf */
         if (logits[i] > logits[best] || (logits[best] != logits[best] && logits[i] >= -FLT_MAX))
             best = i;
+    tl_float_leave(mode);
     return best;
 }
 
