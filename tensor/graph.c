@@ -315,6 +315,13 @@ static tl_status check_version(tl_graph *g, const tl_op *op, const tl_tensor *sr
                          op->name, tl_describe(src, a, sizeof a), w->writer->id, w->writer->op->name);
 }
 
+/* Whether t is root again: not a view of it in another shape or order. */
+static bool is_whole(const tl_tensor *t, const tl_tensor *root) {
+    size_t n = (size_t)root->rank * sizeof root->shape[0];
+    return t->base == root && t->rank == root->rank && t->offset == 0 && memcmp(t->shape, root->shape, n) == 0 &&
+           memcmp(t->stride, root->stride, n) == 0;
+}
+
 /* Counts a write of root by node. */
 static tl_status note_write(tl_graph *g, tl_tensor *root, tl_tensor *node) {
     tl_write_entry *w = find_write(g, root);
@@ -327,9 +334,7 @@ static tl_status note_write(tl_graph *g, tl_tensor *root, tl_tensor *node) {
     }
     w->version++;
     w->writer = node;
-    w->handle = node->base == root && node->op->flags & TL_OP_STATE && node->src[0]->rank == root->rank && tl_bytes(node) == tl_bytes(root)
-                    ? node
-                    : NULL;
+    w->handle = node->op->flags & TL_OP_STATE && is_whole(node, root) ? node : NULL;
     return TL_OK;
 }
 
