@@ -188,7 +188,7 @@ static tl_status settle(tl_graph *g, tl_tensor *t, const char *what) {
 static tl_status settle_view(tl_graph *g, tl_tensor *t) {
     char text[160];
     const tl_dtype_info *d = tl_dtype_get(t->dtype);
-    if (!d || t->rank < 1 || t->rank > TL_MAX_RANK || t->base->base != t->base)
+    if (!d || t->rank < 1 || t->rank > TL_MAX_RANK || t->base != t->src[0]->base)
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: the view is malformed", t->op->name);
     size_t end = (size_t)d->block_bytes, span;
     bool fits = tl_add_size(end, t->offset, &end);
@@ -431,6 +431,10 @@ static tl_status check_sources(tl_graph *g, const tl_op *op, int n_src, tl_tenso
                 return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is written and read by one node", op->name,
                                      tl_describe(src[i], text, sizeof text));
     }
+    if (op->flags & (TL_OP_VIEW | TL_OP_STATE) && (n_src == 0 || !src[0]))
+        return tl_graph_fail(g, TL_ERR_USAGE, "%s: a view or a state needs an operand 0", op->name);
+    if (op->rows_of < 0 || op->rows_of > n_src || (op->rows_of && !src[op->rows_of - 1]))
+        return tl_graph_fail(g, TL_ERR_USAGE, "%s: its work is the rows of operand %d, which is missing", op->name, op->rows_of - 1);
     return TL_OK;
 }
 
@@ -477,6 +481,10 @@ tl_tensor *tl_graph_add(tl_graph *g, const tl_op *op, int n_src, tl_tensor *cons
     } else if (!(op->flags & TL_OP_STATE)) {
         if (settle(g, t, op->name))
             return NULL;
+        if (t->size && tl_graph_size_max(g, t->size) != t->shape[0]) {
+            tl_graph_fail(g, TL_ERR_USAGE, "%s: axis 0 follows named size %d, but is not as long as its maximum", op->name, t->size);
+            return NULL;
+        }
         if (t->size && t->rank < 2) {
             tl_graph_fail(g, TL_ERR_USAGE, "%s: a computed tensor that varies needs rank 2: reshape the operand to [n, 1]", op->name);
             return NULL;

@@ -315,6 +315,51 @@ START_TEST(an_elementwise_op_of_the_user_runs_in_place) {
 }
 END_TEST
 
+/* ---- ops that are described wrongly ---- */
+
+static tl_status lone_infer(tl_graph *g, tl_tensor *out) {
+    (void)g;
+    out->dtype = TL_F32;
+    out->rank = 2;
+    out->shape[0] = out->shape[1] = 4;
+    out->stride[0] = 16;
+    out->stride[1] = 4;
+    return TL_OK;
+}
+
+static tl_status sized_infer(tl_graph *g, tl_tensor *out) {
+    out->size = 2; /* there is one */
+    return lone_infer(g, out);
+}
+
+static void lone_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
+    (void)out, (void)row0, (void)row1, (void)scratch;
+}
+
+START_TEST(an_op_that_contradicts_itself_is_refused) {
+    static const struct {
+        tl_op op;
+        int n_src;
+        const char *words;
+    } bad[] = {
+        {{.name = "a", .id = -1, .max_src = 1, .flags = TL_OP_VIEW, .infer = lone_infer}, 0, "needs an operand 0"},
+        {{.name = "b", .id = -1, .max_src = 1, .flags = TL_OP_STATE, .infer = lone_infer, .ref = lone_ref}, 0, "needs an operand 0"},
+        {{.name = "c", .id = -1, .max_src = 1, .rows_of = 1, .infer = lone_infer, .ref = lone_ref}, 0, "rows of operand 0"},
+        {{.name = "d", .id = -1, .max_src = 1, .rows_of = 9, .infer = lone_infer, .ref = lone_ref}, 1, "rows of operand 8"},
+        {{.name = "e", .id = -1, .max_src = 1, .infer = sized_infer, .ref = lone_ref}, 1, "named size"},
+        {{.name = "f", .id = -1, .max_src = 1, .flags = TL_OP_VIEW, .infer = lone_infer}, 1, "malformed"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        rig r = rig_open("ref");
+        tl_size(r.g, "n", 4);
+        tl_tensor *x = rig_input(&r, "x", 4, 4);
+        ck_assert_ptr_null(tl_node(r.g, &bad[i].op, bad[i].n_src, &x, NULL, 0));
+        FAILED(r.g, bad[i].words);
+        rig_close(&r);
+    }
+}
+END_TEST
+
 static Suite *user_op_suite(void) {
     Suite *s = suite_create("user op");
     TCase *c = tcase_create("user op");
@@ -325,6 +370,7 @@ static Suite *user_op_suite(void) {
     tcase_add_loop_test(c, a_users_op_may_give_a_result_and_a_new_state, 0, N_SPECS);
     tcase_add_test(c, a_state_that_a_users_op_wrote_is_stale_for_later_readers);
     tcase_add_loop_test(c, a_users_check_refuses_a_run_with_its_message, 0, N_SPECS);
+    tcase_add_test(c, an_op_that_contradicts_itself_is_refused);
     tcase_add_loop_test(c, an_elementwise_op_of_the_user_runs_in_place, 0, N_SPECS);
     suite_add_tcase(s, c);
     return s;
