@@ -149,7 +149,7 @@ int tl_plan_add_step(tl_plan *p, const tl_tensor *node, const char *op, const ch
 
 void tl_plan_workers(tl_plan *p, int workers, size_t bytes_each) {
     p->priv->workers = workers;
-    p->priv->worker_bytes = (bytes_each + 63) / 64 * 64;
+    p->priv->worker_bytes = bytes_each > SIZE_MAX - 63 ? SIZE_MAX : (bytes_each + 63) / 64 * 64; /* SIZE_MAX: lay_out refuses it */
 }
 
 void *tl_plan_worker(const tl_plan *p, int w) {
