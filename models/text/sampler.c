@@ -402,7 +402,7 @@ static tl_status sampler_read(const tl_gguf *g, const char *key, double lo, doub
         v = (double)whole;
     }
     if (s == TL_OK && !(v >= lo && v <= hi))
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s must be %s", tl_gguf_path(g), key, range);
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s must be %s", tl_gguf_label(g), key, range);
     if (s == TL_OK)
         *out = v;
     return s;
