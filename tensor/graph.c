@@ -273,6 +273,10 @@ tl_tensor *tl_name(tl_graph *g, tl_tensor *t, const char *fmt, ...) {
 
 /* ---- states and their versions ---- */
 
+static bool writes_source(const tl_op *op, int i) {
+    return (i == 0 && op->flags & TL_OP_STATE) || (i < 32 && op->writes >> i & 1);
+}
+
 /* The entry of root, or the empty one where it belongs. */
 static tl_write_entry *probe(const tl_graph *g, const tl_tensor *root) {
     uint64_t h = (uint64_t)(uintptr_t)root * 0x9e3779b97f4a7c15ull;
@@ -384,8 +388,7 @@ tl_tensor *tl_latest(tl_graph *g, tl_tensor *root) {
 tl_tensor *tl_after(tl_graph *g, tl_tensor *node, int i) {
     if (!g || g->failed || !node)
         return NULL;
-    bool writes = node->op && i >= 0 && i < node->n_src && node->src[i] &&
-                  ((i == 0 && node->op->flags & TL_OP_STATE) || (i < 32 && node->op->writes >> i & 1));
+    bool writes = node->op && i >= 0 && i < node->n_src && node->src[i] && writes_source(node->op, i);
     if (!writes || node->graph != g) {
         tl_graph_fail(g, TL_ERR_USAGE, "tl_after: #%d %s does not write its operand %d", node->id, node->op ? node->op->name : "leaf", i);
         return NULL;
@@ -421,7 +424,7 @@ static tl_status check_sources(tl_graph *g, const tl_op *op, int n_src, tl_tenso
                                  tl_describe(src[i], text, sizeof text));
         if (check_version(g, op, src[i]))
             return g->error.status;
-        bool written = (i == 0 && op->flags & TL_OP_STATE) || (i < 32 && op->writes >> i & 1);
+        bool written = writes_source(op, i);
         if (written && !(src[i]->base->mark & TL_MARK_STATE))
             return tl_graph_fail(g, TL_ERR_USAGE,
                                  "%s: %s cannot be written: a state is a bank tensor (or a view of one) that the bank may write", op->name,
@@ -493,7 +496,7 @@ tl_tensor *tl_graph_add(tl_graph *g, const tl_op *op, int n_src, tl_tensor *cons
     if (!append(g, t))
         return NULL;
     for (int i = 0; i < n_src; i++)
-        if (src[i] && ((i == 0 && op->flags & TL_OP_STATE) || (i < 32 && op->writes >> i & 1)) && note_write(g, src[i]->base, t))
+        if (src[i] && writes_source(op, i) && note_write(g, src[i]->base, t))
             return NULL;
     return t;
 }
