@@ -1,8 +1,7 @@
 /* test_context.c: making contexts: options, sizes that are rounded or refused, and forecasts that are true to the byte. */
-#include <fenv.h>
-
 #include "tests/gguf_files.h"
 #include "tests/model_rig.h"
+#include "tests/roundings.h"
 
 static tiny_model tiny_of(tl_dtype dtype, bool untied) {
     tiny_config c = tiny_defaults();
@@ -17,7 +16,6 @@ static tiny_model tiny_of(tl_dtype dtype, bool untied) {
 /* 1 / sqrt(24) is rounded up to a float and 1 / sqrt(32) down, the epsilon of f64 either way: a caller that rounds otherwise while it loads
  * a model and makes a context must not change them. */
 START_TEST(a_model_opened_in_another_rounding_gives_the_same_bits) {
-    static const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
     enum { IDS = 9 };
     int32_t ids[IDS];
     float *want = NULL;
@@ -28,14 +26,14 @@ START_TEST(a_model_opened_in_another_rounding_gives_the_same_bits) {
     some_ids(ids, IDS, c.n_vocab, 7);
     tl_context_options o = tl_context_defaults();
     o.kv = TL_F32; /* the 13 bits of f16's weights would hide most of it */
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        ck_assert_int_eq(fesetround(modes[i]), 0);
+    for (int i = 0; i < N_ROUNDINGS; i++) {
+        ck_assert_int_eq(fesetround(roundings[i]), 0);
         model_rig r = model_open_tiny("cpu", &t, NULL, &o);
-        ck_assert_int_eq(fegetround(), modes[i]);
+        ck_assert_int_eq(fegetround(), roundings[i]);
         fesetround(FE_TONEAREST);
         float *rows = model_fresh(&r, 0, ids, IDS, IDS);
         if (want)
-            ck_assert_msg(same_bits(rows, want, IDS * model_width(&r, false)), "rounding mode %d", modes[i]);
+            ck_assert_msg(same_bits(rows, want, IDS * model_width(&r, false)), "rounding mode %d", roundings[i]);
         if (want)
             free(rows);
         else

@@ -1,9 +1,9 @@
 /* test_sampler_options.c: options and calls that a sampler refuses, and the options that a file brings. */
-#include <fenv.h>
 #include <math.h>
 #include <string.h>
 
 #include "models/model.h"
+#include "tests/roundings.h"
 #include "tests/suite.h"
 
 /* ---- options --------------------------------------------------------------------------------------------------------------- */
@@ -184,14 +184,13 @@ START_TEST(a_files_sampling_keys_become_options) {
 END_TEST
 
 START_TEST(options_are_the_same_whatever_the_callers_rounding) {
-    static const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD};
     static const row rows[] = {{"general.sampling.temp", TL_GGUF_F64, 0.7},
                                {"general.sampling.top_p", TL_GGUF_F64, 0.9},
                                {"general.sampling.min_p", TL_GGUF_F64, 0.1}};
     static const int32_t ids[] = {0, 0};
     static const float values[] = {0.1f, 1e-9f}; /* together 0.1 to nearest, and the next float upwards */
     tl_error err = {0};
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+    for (int i = 0; i < N_ROUNDINGS; i++) {
         tl_sampler_options o = tl_sampler_defaults(), greedy = tl_sampler_defaults();
         tl_sampler *s;
         int32_t id = -1;
@@ -199,7 +198,7 @@ START_TEST(options_are_the_same_whatever_the_callers_rounding) {
         greedy.bias_ids = ids;
         greedy.bias_values = values;
         greedy.n_bias = 2;
-        fesetround(modes[i]);
+        fesetround(roundings[i]);
         tl_status read = from_file(rows, 3, &o, &err), made = tl_sampler_new(&s, 2, &greedy, &err);
         fesetround(FE_TONEAREST);
         ck_assert_int_eq(read, TL_OK);
