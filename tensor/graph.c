@@ -472,7 +472,9 @@ tl_tensor *tl_graph_add(tl_graph *g, const tl_op *op, int n_src, tl_tensor *cons
     }
     if (op->flags & TL_OP_STATE)
         become_state(t, src[0]);
+    uint64_t env = tl_float_enter(); /* parameters may be NaN, and the caller may trap what comparing them raises */
     tl_status s = op->infer(g, t);
+    tl_float_leave(env);
     if (s) {
         tl_graph_fail(g, s, "%s: shape inference failed", op->name);
         return NULL;

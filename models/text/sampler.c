@@ -339,10 +339,7 @@ static tl_status sampler_check(const tl_sampler_options *o, int32_t n_vocab, tl_
     return TL_OK;
 }
 
-tl_status tl_sampler_new(tl_sampler **out, int32_t n_vocab, const tl_sampler_options *options, tl_error *err) {
-    if (out == NULL)
-        return tl_fail(err, TL_ERR_USAGE, "tl_sampler_new: needs a place for the result");
-    *out = NULL;
+static tl_status sampler_make(tl_sampler **out, int32_t n_vocab, const tl_sampler_options *options, tl_error *err) {
     if (n_vocab < 1)
         return tl_fail(err, TL_ERR_USAGE, "tl_sampler_new: a vocabulary of %d tokens; at least 1 is needed", (int)n_vocab);
     tl_sampler_options o = options != NULL ? *options : tl_sampler_defaults();
@@ -364,15 +361,23 @@ tl_status tl_sampler_new(tl_sampler **out, int32_t n_vocab, const tl_sampler_opt
         tl_sampler_free(s);
         return tl_fail(err, TL_ERR_MEMORY, "sampler: out of memory for %d tokens", (int)n_vocab);
     }
-    uint64_t mode = tl_float_enter();
     for (int32_t i = 0; i < o.n_bias; i++)
         s->bias[o.bias_ids[i]] += o.bias_values[i];
-    tl_float_leave(mode);
     s->o.bias_ids = NULL; /* the caller's */
     s->o.bias_values = NULL;
     sampler_seed(s);
     *out = s;
     return TL_OK;
+}
+
+tl_status tl_sampler_new(tl_sampler **out, int32_t n_vocab, const tl_sampler_options *options, tl_error *err) {
+    if (out == NULL)
+        return tl_fail(err, TL_ERR_USAGE, "tl_sampler_new: needs a place for the result");
+    *out = NULL;
+    uint64_t mode = tl_float_enter();
+    tl_status status = sampler_make(out, n_vocab, options, err);
+    tl_float_leave(mode);
+    return status;
 }
 
 void tl_sampler_free(tl_sampler *s) {
@@ -408,9 +413,7 @@ static tl_status sampler_read(const tl_gguf *g, const char *key, double lo, doub
     return s;
 }
 
-tl_status tl_sampler_from_gguf(const tl_gguf *g, tl_sampler_options *o, tl_error *err) {
-    if (g == NULL || o == NULL)
-        return tl_fail(err, TL_ERR_USAGE, "tl_sampler_from_gguf: needs a GGUF file and options");
+static tl_status sampler_read_all(const tl_gguf *g, tl_sampler_options *o, tl_error *err) {
     double temperature = o->temperature, top_k = o->top_k, top_p = o->top_p, min_p = o->min_p, repeat = o->repeat_penalty;
     double last_n = o->repeat_last_n;
     const struct {
@@ -430,15 +433,22 @@ tl_status tl_sampler_from_gguf(const tl_gguf *g, tl_sampler_options *o, tl_error
         if (s != TL_OK)
             return s;
     }
-    uint64_t mode = tl_float_enter();
     o->temperature = (float)temperature;
+    o->top_k = (int32_t)top_k;
     o->top_p = (float)top_p;
     o->min_p = (float)min_p;
     o->repeat_penalty = (float)repeat;
-    tl_float_leave(mode);
-    o->top_k = (int32_t)top_k;
     o->repeat_last_n = (int32_t)last_n;
     return TL_OK;
+}
+
+tl_status tl_sampler_from_gguf(const tl_gguf *g, tl_sampler_options *o, tl_error *err) {
+    if (g == NULL || o == NULL)
+        return tl_fail(err, TL_ERR_USAGE, "tl_sampler_from_gguf: needs a GGUF file and options");
+    uint64_t mode = tl_float_enter();
+    tl_status s = sampler_read_all(g, o, err);
+    tl_float_leave(mode);
+    return s;
 }
 
 int32_t tl_greedy(const float *logits, int32_t n) {
