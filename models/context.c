@@ -115,12 +115,9 @@ static tl_memory_forecast forecast_of(const tl_context *c, tl_plan_memory plan) 
     return f;
 }
 
-static tl_status open_context(tl_context **out, tl_model *m, const tl_context_options *o, bool dry, tl_error *err) {
-    *out = NULL;
-    tl_context *c = tl_alloc(sizeof *c);
-    if (!c)
-        return tl_fail(err, TL_ERR_MEMORY, "context: out of memory");
-    c->model = m;
+/* Resolves the options and makes all that a context has. */
+static tl_status fill_context(tl_context *c, const tl_context_options *o, bool dry, tl_error *err) {
+    const tl_model *m = c->model;
     tl_status s = tl_context_resolve(&m->hp, o, &c->options, err);
     c->n_pages = c->options.n_ctx / TL_PAGE;
     if (!s)
@@ -138,6 +135,18 @@ static tl_status open_context(tl_context **out, tl_model *m, const tl_context_op
         if (!s)
             s = make_books(c, err);
     }
+    return s;
+}
+
+static tl_status open_context(tl_context **out, tl_model *m, const tl_context_options *o, bool dry, tl_error *err) {
+    *out = NULL;
+    tl_context *c = tl_alloc(sizeof *c);
+    if (!c)
+        return tl_fail(err, TL_ERR_MEMORY, "context: out of memory");
+    c->model = m;
+    uint64_t env = tl_float_enter(); /* an architecture computes constants of its graph, such as attention's scale */
+    tl_status s = fill_context(c, o, dry, err);
+    tl_float_leave(env);
     if (s) {
         tl_context_free(c);
         return s;

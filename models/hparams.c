@@ -32,10 +32,10 @@ static tl_status get_float(const tl_gguf *g, const tl_hparams *hp, const char *s
     return s;
 }
 
-/* rope.scaling.*; the old rope.scale_linear means linear. */
+/* rope.scaling.*; the old rope.scale_linear means linear, as does a factor without a type. */
 static tl_status read_rope(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
     char buf[96];
-    tl_gguf_string type = {"none", 4};
+    tl_gguf_string type = {NULL, 0};
     double old = 0;
     int32_t original = hp->n_ctx_train;
     tl_status s = TL_OK;
@@ -50,7 +50,9 @@ static tl_status read_rope(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
         (s = tl_gguf_get_string(g, key(hp, "rope.scaling.type", buf), false, &type, err)))
         return s;
     hp->rope_original_ctx = original;
-    if (type.n == 4 && memcmp(type.data, "none", 4) == 0)
+    if (!type.data)
+        hp->rope_scaling = hp->rope_factor > 0 && hp->rope_factor != 1 ? TL_ROPE_LINEAR : TL_ROPE_NONE;
+    else if (type.n == 4 && memcmp(type.data, "none", 4) == 0)
         hp->rope_scaling = TL_ROPE_NONE;
     else if (type.n == 6 && memcmp(type.data, "linear", 6) == 0)
         hp->rope_scaling = TL_ROPE_LINEAR;

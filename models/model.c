@@ -97,7 +97,9 @@ static tl_status open_model(tl_model **out, const tl_gguf *g, tl_gguf *owned, tl
     m->dry = dry;
     if (o)
         m->options = *o;
+    uint64_t env = tl_float_enter(); /* hyperparameters are rounded to floats */
     tl_status s = open_parts(m, err);
+    tl_float_leave(env);
     if (s) {
         tl_model_free(m);
         return s;

@@ -325,9 +325,9 @@ TL_API void tl_context_cancel(tl_context *c);
 
 TL_API tl_status tl_session_new(tl_session **s, tl_context *c, tl_error *err);
 TL_API void tl_session_free(tl_session *s);
-TL_API int64_t tl_session_length(const tl_session *s); /* tokens whose keys and values it holds */
-TL_API const int32_t *tl_session_ids(const tl_session *s);
-TL_API void tl_session_clear(tl_session *s); /* gives its pages back */
+TL_API int64_t tl_session_length(const tl_session *s);     /* tokens whose keys and values it holds */
+TL_API const int32_t *tl_session_ids(const tl_session *s); /* [length]; a step of the session changes them */
+TL_API void tl_session_clear(tl_session *s);               /* gives its pages back */
 
 typedef struct tl_want {
     tl_session *session;

@@ -190,7 +190,7 @@ tl_status tl_weights_resolve(tl_model *m, tl_error *err) {
 
 /* ---- data ---- */
 
-static tl_status check_values(const tl_model *m, const model_slot *slot, uint64_t at, const void *bytes, size_t n, tl_error *err) {
+static tl_status check_finite(const tl_model *m, const model_slot *slot, uint64_t at, const void *bytes, size_t n, tl_error *err) {
     const tl_dtype_info *d = tl_dtype_get(slot->info->dtype);
     float values[256];
     size_t step = (size_t)d->block_bytes * (size_t)(256 / d->block);
@@ -206,6 +206,13 @@ static tl_status check_values(const tl_model *m, const model_slot *slot, uint64_
             return s;
     }
     return TL_OK;
+}
+
+static tl_status check_values(const tl_model *m, const model_slot *slot, uint64_t at, const void *bytes, size_t n, tl_error *err) {
+    uint64_t env = tl_float_enter();
+    tl_status s = check_finite(m, slot, at, bytes, n, err);
+    tl_float_leave(env);
+    return s;
 }
 
 static tl_status progress(tl_model *m, uint64_t more, tl_error *err) {

@@ -4,6 +4,7 @@
  * the weight wants (tl_x32 or tl_x256 blocks, 13 bits, or as it is) and every output is then one dot product of tensor/quant.h, summed in
  * its fixed order, plus bias. No output depends on another, so work may be cut anywhere. */
 #include "ops/internal.h"
+#include "tensor/platform.h"
 #include "tensor/quant.h"
 
 /* Rows of x that one pass over the weight serves: a packed weight row is then unpacked once for all of them. */
@@ -65,7 +66,9 @@ static const void *prepare(tl_dtype t, const float *x, int64_t k, void *to) {
 
 size_t tl_linear_scratch(const tl_tensor *out) {
     const tl_tensor *w = out->src[1];
-    return BLOCK_ROWS * prepared_bytes(w->dtype, w->shape[1]) + tl_row_bytes(w);
+    size_t rows, all;
+    bool fits = tl_mul_size(BLOCK_ROWS, prepared_bytes(w->dtype, w->shape[1]), &rows) && tl_add_size(rows, tl_row_bytes(w), &all);
+    return fits ? all : SIZE_MAX;
 }
 
 /* x [.., k], w [n, k], bias [n] or none -> [.., n]; a work row is a row of x. */

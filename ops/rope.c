@@ -102,11 +102,9 @@ static tl_status check_config(const tl_rope_config *c, tl_error *err) {
 tl_status tl_rope_freqs(const tl_rope_config *c, double *freq, double *magnitude, tl_error *err) {
     if (!c || !freq || !magnitude)
         return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: configuration, freq and magnitude must be given");
-    tl_status s = check_config(c, err);
-    if (s)
-        return s;
     uint64_t saved = tl_float_enter();
-    for (int p = 0; p < c->dims / 2; p++) {
+    tl_status s = check_config(c, err);
+    for (int p = 0; !s && p < c->dims / 2; p++) {
         double f = tl_pow(c->base, -2.0 * p / c->dims);
         if (c->factors)
             f /= (double)c->factors[p];
@@ -118,11 +116,13 @@ tl_status tl_rope_freqs(const tl_rope_config *c, double *freq, double *magnitude
             f = llama3_freq(c, f);
         freq[p] = f;
     }
-    *magnitude = c->attn_factor;
-    if (c->scaling == TL_ROPE_YARN && c->ext_factor != 0)
-        *magnitude *= 1 + 0.1 * tl_ln(c->factor);
+    if (!s) {
+        *magnitude = c->attn_factor;
+        if (c->scaling == TL_ROPE_YARN && c->ext_factor != 0)
+            *magnitude *= 1 + 0.1 * tl_ln(c->factor);
+    }
     tl_float_leave(saved);
-    return TL_OK;
+    return s;
 }
 
 /* ---- angles ---------------------------------------------------------------------------------------------------------------------- */

@@ -177,6 +177,10 @@ tl_status tl_bank_wrap(tl_bank *b, const char *name, tl_dtype dtype, int rank, c
         return tl_fail(err, TL_ERR_USAGE, "tl_bank_wrap: no memory given for '%s'", name ? name : "");
     if (b && b->backend->ops->write)
         return tl_fail(err, TL_ERR_UNSUPPORTED, "tl_bank_wrap: backend %s cannot use host memory", b->backend->ops->name);
+    const tl_dtype_info *d = tl_dtype_get(dtype);
+    if (d && d->block == 1 && (uintptr_t)data % (uintptr_t)d->block_bytes)
+        return tl_fail(err, TL_ERR_USAGE, "tl_bank_wrap: the memory for '%s' must lie at a multiple of %d bytes, the size of %s",
+                       name ? name : "", d->block_bytes, d->name);
     tl_status s = enter(b, "tl_bank_wrap", name, dtype, rank, shape, &t, err);
     if (s)
         return s;

@@ -188,7 +188,7 @@ static tl_status settle(tl_graph *g, tl_tensor *t, const char *what) {
 static tl_status settle_view(tl_graph *g, tl_tensor *t) {
     char text[160];
     const tl_dtype_info *d = tl_dtype_get(t->dtype);
-    if (!d || t->rank < 1 || t->rank > TL_MAX_RANK || t->base->base != t->base)
+    if (!d || t->rank < 1 || t->rank > TL_MAX_RANK || t->base != t->src[0]->base)
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: the view is malformed", t->op->name);
     size_t end = (size_t)d->block_bytes, span;
     bool fits = tl_add_size(end, t->offset, &end);
@@ -273,6 +273,10 @@ tl_tensor *tl_name(tl_graph *g, tl_tensor *t, const char *fmt, ...) {
 
 /* ---- states and their versions ---- */
 
+static bool writes_source(const tl_op *op, int i) {
+    return (i == 0 && op->flags & TL_OP_STATE) || (i < 32 && op->writes >> i & 1);
+}
+
 /* The entry of root, or the empty one where it belongs. */
 static tl_write_entry *probe(const tl_graph *g, const tl_tensor *root) {
     uint64_t h = (uint64_t)(uintptr_t)root * 0x9e3779b97f4a7c15ull;
@@ -315,6 +319,13 @@ static tl_status check_version(tl_graph *g, const tl_op *op, const tl_tensor *sr
                          op->name, tl_describe(src, a, sizeof a), w->writer->id, w->writer->op->name);
 }
 
+/* Whether t is root again: not a view of it in another shape or order. */
+static bool is_whole(const tl_tensor *t, const tl_tensor *root) {
+    size_t n = (size_t)root->rank * sizeof root->shape[0];
+    return t->base == root && t->rank == root->rank && t->offset == 0 && memcmp(t->shape, root->shape, n) == 0 &&
+           memcmp(t->stride, root->stride, n) == 0;
+}
+
 /* Counts a write of root by node. */
 static tl_status note_write(tl_graph *g, tl_tensor *root, tl_tensor *node) {
     tl_write_entry *w = find_write(g, root);
@@ -327,9 +338,7 @@ static tl_status note_write(tl_graph *g, tl_tensor *root, tl_tensor *node) {
     }
     w->version++;
     w->writer = node;
-    w->handle = node->base == root && node->op->flags & TL_OP_STATE && node->src[0]->rank == root->rank && tl_bytes(node) == tl_bytes(root)
-                    ? node
-                    : NULL;
+    w->handle = node->op->flags & TL_OP_STATE && is_whole(node, root) ? node : NULL;
     return TL_OK;
 }
 
@@ -379,8 +388,7 @@ tl_tensor *tl_latest(tl_graph *g, tl_tensor *root) {
 tl_tensor *tl_after(tl_graph *g, tl_tensor *node, int i) {
     if (!g || g->failed || !node)
         return NULL;
-    bool writes = node->op && i >= 0 && i < node->n_src && node->src[i] &&
-                  ((i == 0 && node->op->flags & TL_OP_STATE) || (i < 32 && node->op->writes >> i & 1));
+    bool writes = node->op && i >= 0 && i < node->n_src && node->src[i] && writes_source(node->op, i);
     if (!writes || node->graph != g) {
         tl_graph_fail(g, TL_ERR_USAGE, "tl_after: #%d %s does not write its operand %d", node->id, node->op ? node->op->name : "leaf", i);
         return NULL;
@@ -416,7 +424,7 @@ static tl_status check_sources(tl_graph *g, const tl_op *op, int n_src, tl_tenso
                                  tl_describe(src[i], text, sizeof text));
         if (check_version(g, op, src[i]))
             return g->error.status;
-        bool written = (i == 0 && op->flags & TL_OP_STATE) || (i < 32 && op->writes >> i & 1);
+        bool written = writes_source(op, i);
         if (written && !(src[i]->base->mark & TL_MARK_STATE))
             return tl_graph_fail(g, TL_ERR_USAGE,
                                  "%s: %s cannot be written: a state is a bank tensor (or a view of one) that the bank may write", op->name,
@@ -426,6 +434,10 @@ static tl_status check_sources(tl_graph *g, const tl_op *op, int n_src, tl_tenso
                 return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is written and read by one node", op->name,
                                      tl_describe(src[i], text, sizeof text));
     }
+    if (op->flags & (TL_OP_VIEW | TL_OP_STATE) && (n_src == 0 || !src[0]))
+        return tl_graph_fail(g, TL_ERR_USAGE, "%s: a view or a state needs an operand 0", op->name);
+    if (op->rows_of < 0 || op->rows_of > n_src || (op->rows_of && !src[op->rows_of - 1]))
+        return tl_graph_fail(g, TL_ERR_USAGE, "%s: its work is the rows of operand %d, which is missing", op->name, op->rows_of - 1);
     return TL_OK;
 }
 
@@ -460,7 +472,9 @@ tl_tensor *tl_graph_add(tl_graph *g, const tl_op *op, int n_src, tl_tensor *cons
     }
     if (op->flags & TL_OP_STATE)
         become_state(t, src[0]);
+    uint64_t env = tl_float_enter(); /* parameters may be NaN, and the caller may trap what comparing them raises */
     tl_status s = op->infer(g, t);
+    tl_float_leave(env);
     if (s) {
         tl_graph_fail(g, s, "%s: shape inference failed", op->name);
         return NULL;
@@ -472,6 +486,10 @@ tl_tensor *tl_graph_add(tl_graph *g, const tl_op *op, int n_src, tl_tensor *cons
     } else if (!(op->flags & TL_OP_STATE)) {
         if (settle(g, t, op->name))
             return NULL;
+        if (t->size && tl_graph_size_max(g, t->size) != t->shape[0]) {
+            tl_graph_fail(g, TL_ERR_USAGE, "%s: axis 0 follows named size %d, but is not as long as its maximum", op->name, t->size);
+            return NULL;
+        }
         if (t->size && t->rank < 2) {
             tl_graph_fail(g, TL_ERR_USAGE, "%s: a computed tensor that varies needs rank 2: reshape the operand to [n, 1]", op->name);
             return NULL;
@@ -480,7 +498,7 @@ tl_tensor *tl_graph_add(tl_graph *g, const tl_op *op, int n_src, tl_tensor *cons
     if (!append(g, t))
         return NULL;
     for (int i = 0; i < n_src; i++)
-        if (src[i] && ((i == 0 && op->flags & TL_OP_STATE) || (i < 32 && op->writes >> i & 1)) && note_write(g, src[i]->base, t))
+        if (src[i] && writes_source(op, i) && note_write(g, src[i]->base, t))
             return NULL;
     return t;
 }

@@ -1,4 +1,4 @@
-/* graph.h: a graph from inside; shared by graph.c, plan.c and print.c only. */
+/* graph.h: a graph from inside, and growing arrays; shared by the files of this folder. */
 #ifndef TALLY_GRAPH_H
 #define TALLY_GRAPH_H
 

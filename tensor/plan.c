@@ -149,7 +149,7 @@ int tl_plan_add_step(tl_plan *p, const tl_tensor *node, const char *op, const ch
 
 void tl_plan_workers(tl_plan *p, int workers, size_t bytes_each) {
     p->priv->workers = workers;
-    p->priv->worker_bytes = (bytes_each + 63) / 64 * 64;
+    p->priv->worker_bytes = bytes_each > SIZE_MAX - 63 ? SIZE_MAX : (bytes_each + 63) / 64 * 64; /* SIZE_MAX: lay_out refuses it */
 }
 
 void *tl_plan_worker(const tl_plan *p, int w) {
@@ -160,14 +160,14 @@ void *tl_plan_worker(const tl_plan *p, int w) {
 /* ---- in place: the last reader of a source of equal size takes its memory ---- */
 
 /* Whether out may live in the memory of its source i. The source must be a root that this plan computes (not input, output or
- * state), read for the last time and only once by this node, and equal in size and varying axis. */
+ * state), read for the last time and only once by this node, and equal in type, shape and varying axis. */
 static bool may_take(const tl_plan *p, const tl_tensor *out, int i, int time) {
     const tl_plan_private *q = p->priv;
     const tl_tensor *s = out->src[i];
     if (!s || s->base != s || !s->graph || !s->op || q->time[s->id] < 0 || q->state[s->id] & NODE_ELIDED)
         return false;
-    if (p->life[s->id].last != time || p->life[s->id].interval < 0 || s->size != out->size || tl_bytes(s) != tl_bytes(out) ||
-        s->dtype != out->dtype)
+    if (p->life[s->id].last != time || p->life[s->id].interval < 0 || s->dtype != out->dtype || s->size != out->size ||
+        s->rank != out->rank || memcmp(s->shape, out->shape, (size_t)s->rank * sizeof s->shape[0]) != 0)
         return false;
     for (int k = 0; k < out->n_src; k++)
         if (k != i && out->src[k] && out->src[k]->base == s)
@@ -399,7 +399,7 @@ int64_t tl_plan_work(const tl_plan *p, const tl_tensor *node) {
 /* A check is late where an integer operand is computed by this plan, or is a state that it writes first. */
 static bool is_late(const tl_tensor *t) {
     for (int k = 0; k < t->n_src; k++)
-        if (t->src[k] && t->src[k]->dtype == TL_I32 && (t->src[k]->base->op || t->src[k]->version > 0))
+        if (t->src[k] && tl_dtype_get(t->src[k]->dtype)->kind == TL_KIND_INT && (t->src[k]->base->op || t->src[k]->version > 0))
             return true;
     return false;
 }

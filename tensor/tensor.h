@@ -217,7 +217,7 @@ struct tl_op { /* a row of ops.def, or a user's own (see docs/ and tools/example
     /* Checks the sources and sets dtype, rank, shape, size of out (a view also base, offset, stride). On failure calls
      * tl_graph_fail and returns its status. */
     tl_status (*infer)(tl_graph *g, tl_tensor *out);
-    /* Bytes of scratch a worker needs; NULL: none. 64-byte aligned. */
+    /* Bytes of scratch a worker needs, SIZE_MAX where that is no size; NULL: none. 64-byte aligned. */
     size_t (*scratch)(const tl_tensor *out);
     /* Integer values that ref relies on (ids in range, spans inside pages): checked before the run where they are inputs, else before
      * the step; tl_plan_dim0 gives the current extent of axis 0. NULL: nothing to check. */
@@ -296,7 +296,8 @@ TL_API void tl_bank_free(tl_bank *b);
 /* A new zeroed tensor (layout NULL: rows as stored). Names are unique. */
 TL_API tl_status tl_bank_add(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const tl_layout *layout,
                              tl_tensor **out, tl_error *err);
-/* The same over memory of the caller's, which must outlive the bank; host backends only; never written unless writable. */
+/* The same over memory of the caller's, which must outlive the bank; host backends only; never written unless writable. Plain types lie
+ * at multiples of their size, block types anywhere. */
 TL_API tl_status tl_bank_wrap(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const void *data, bool writable,
                               tl_tensor **out, tl_error *err);
 /* A tensor without memory, for forecasts: graphs may be built and forecast on it, not run. */

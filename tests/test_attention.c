@@ -564,6 +564,25 @@ START_TEST(passes_the_size_of_q_on) {
 }
 END_TEST
 
+/* So many heads share a key head that a tile's scratch is more than 32 bits can count. */
+START_TEST(scratch_for_a_huge_group_of_heads_is_counted_or_refused) {
+    enum { HEADS = 1 << 18, D = 64 };
+    rig r = rig_open("cpu:threads=1");
+    tl_tensor *q = tl_input(r.g, "q", TL_F32, 3, (int64_t[]){1, HEADS, D}), *k = tl_input(r.g, "k", TL_F32, 3, (int64_t[]){64, 1, D});
+    tl_tensor *v = tl_input(r.g, "v", TL_F32, 3, (int64_t[]){64, 1, D}), *span = tl_input(r.g, "span", TL_I32, 2, (int64_t[]){1, 3});
+    tl_output(r.g, tl_attention(r.g, q, k, v, span, NULL, NULL, NULL, 1, 0));
+    tl_plan_memory m;
+    tl_status s = tl_plan_forecast(r.g, r.be, NULL, &m, &r.err);
+    if (sizeof(size_t) > 4) {
+        ck_assert_int_eq(s, TL_OK);
+        ck_assert_uint_gt(m.workers, UINT64_C(7) << 30);
+    } else {
+        REFUSED(&r, s, TL_ERR_MEMORY, "overflows");
+    }
+    rig_close(&r);
+}
+END_TEST
+
 static Suite *attention_suite(void) {
     Suite *s = suite_create("attention");
     TCase *c = tcase_create("attention");
@@ -585,6 +604,7 @@ static Suite *attention_suite(void) {
     tcase_add_test(c, refuses_a_run_with_spans_or_pages_out_of_range);
     tcase_add_test(c, says_what_does_not_fit);
     tcase_add_test(c, passes_the_size_of_q_on);
+    tcase_add_test(c, scratch_for_a_huge_group_of_heads_is_counted_or_refused);
     suite_add_tcase(s, c);
     return s;
 }

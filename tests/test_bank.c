@@ -110,6 +110,19 @@ START_TEST(an_impossible_tensor_is_refused_and_leaves_no_trace) {
 }
 END_TEST
 
+START_TEST(memory_of_the_callers_must_be_aligned_for_its_type) {
+    static _Alignas(8) const char own[64];
+    rig r = rig_open("ref");
+    tl_tensor *t;
+    REFUSED(&r, tl_bank_wrap(r.bank, "w", TL_F32, 1, (int64_t[]){4}, own + 2, false, &t, &r.err), TL_ERR_USAGE, "multiple of 4 bytes");
+    REFUSED(&r, tl_bank_wrap(r.bank, "w", TL_F16, 1, (int64_t[]){4}, own + 1, false, &t, &r.err), TL_ERR_USAGE, "multiple of 2 bytes");
+    ck_assert_int_eq(tl_bank_count(r.bank), 0);
+    MUST(&r, tl_bank_wrap(r.bank, "h", TL_F16, 1, (int64_t[]){4}, own + 2, false, &t, &r.err));
+    MUST(&r, tl_bank_wrap(r.bank, "q", TL_Q8_0, 1, (int64_t[]){32}, own + 1, false, &t, &r.err));
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(nothing_given_gives_a_message) {
     rig r = rig_open("ref");
     tl_bank *b = (tl_bank *)&r;
@@ -300,6 +313,7 @@ static Suite *bank_suite(void) {
     tcase_add_test(c, a_name_is_taken_once);
     tcase_add_test(c, bytes_count_what_the_bank_allocates_itself);
     tcase_add_loop_test(c, an_impossible_tensor_is_refused_and_leaves_no_trace, 0, (int)(sizeof bad / sizeof bad[0]));
+    tcase_add_test(c, memory_of_the_callers_must_be_aligned_for_its_type);
     tcase_add_test(c, nothing_given_gives_a_message);
     tcase_add_test(c, a_wrapped_tensor_is_the_callers_memory);
     tcase_add_test(c, a_writable_wrapped_tensor_is_a_state);

@@ -1,6 +1,7 @@
 /* test_context.c: making contexts: options, sizes that are rounded or refused, and forecasts that are true to the byte. */
 #include "tests/gguf_files.h"
 #include "tests/model_rig.h"
+#include "tests/roundings.h"
 
 static tiny_model tiny_of(tl_dtype dtype, bool untied) {
     tiny_config c = tiny_defaults();
@@ -9,6 +10,40 @@ static tiny_model tiny_of(tl_dtype dtype, bool untied) {
     c.rope_freqs = true;
     return tiny_make(&c);
 }
+
+/* ---- the caller's rounding -------------------------------------------------------------------------------------------------- */
+
+/* 1 / sqrt(24) is rounded up to a float and 1 / sqrt(32) down, the epsilon of f64 either way: a caller that rounds otherwise while it loads
+ * a model and makes a context must not change them. */
+START_TEST(a_model_opened_in_another_rounding_gives_the_same_bits) {
+    enum { IDS = 9 };
+    int32_t ids[IDS];
+    float *want = NULL;
+    tiny_config c = tiny_defaults();
+    c.head_dim = c.head_dim_v = _i ? 32 : 24;
+    c.patch[0] = (tiny_patch){.key = "llama.attention.layer_norm_rms_epsilon", .type = TL_GGUF_F64, .number = _i ? 1.3e-2 : 1.1e-2};
+    tiny_model t = tiny_make(&c);
+    some_ids(ids, IDS, c.n_vocab, 7);
+    tl_context_options o = tl_context_defaults();
+    o.kv = TL_F32; /* the 13 bits of f16's weights would hide most of it */
+    for (int i = 0; i < N_ROUNDINGS; i++) {
+        ck_assert_int_eq(fesetround(roundings[i]), 0);
+        model_rig r = model_open_tiny("cpu", &t, NULL, &o);
+        ck_assert_int_eq(fegetround(), roundings[i]);
+        fesetround(FE_TONEAREST);
+        float *rows = model_fresh(&r, 0, ids, IDS, IDS);
+        if (want)
+            ck_assert_msg(same_bits(rows, want, IDS * model_width(&r, false)), "rounding mode %d", roundings[i]);
+        if (want)
+            free(rows);
+        else
+            want = rows;
+        model_close(&r);
+    }
+    free(want);
+    tiny_free(&t);
+}
+END_TEST
 
 /* ---- options --------------------------------------------------------------------------------------------------------------- */
 
@@ -222,6 +257,7 @@ static Suite *context_suite(void) {
     Suite *s = suite_create("context");
     TCase *c = tcase_create("contexts");
     tcase_set_timeout(c, 120);
+    tcase_add_loop_test(c, a_model_opened_in_another_rounding_gives_the_same_bits, 0, 2);
     tcase_add_test(c, sizes_have_defaults_and_are_rounded_to_pages);
     tcase_add_test(c, keys_and_values_take_the_bytes_of_their_type);
     tcase_add_test(c, impossible_options_are_refused);

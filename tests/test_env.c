@@ -1,9 +1,10 @@
 /* test_env.c: the caller's floating-point mode is the caller's own: whatever rounding, flushing and exception masks it has set, results are
  * the same bits, and the mode is found again afterwards. Other modes than the default can be set here on x86 only. */
-#include "tests/rig.h"
+#include "tests/model_rig.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
+#include <math.h>
 #define HAS_MODES 1
 #endif
 
@@ -181,6 +182,85 @@ START_TEST(encoding_and_decoding_give_the_same_bytes_in_every_mode) {
 }
 END_TEST
 
+/* What is judged before anything runs may be NaN or infinite: comparing and subtracting that must not reach a caller who traps it. */
+static void judge(int what, tl_status *got) {
+    const float nan = NAN;
+    tl_error err;
+    tl_graph *g;
+    ck_assert_int_eq(tl_graph_new(&g, &err), TL_OK);
+    tl_tensor *x = tl_input(g, "x", TL_F32, 2, (int64_t[]){ROWS, WIDTH}), *pos = tl_input(g, "pos", TL_I32, 1, (int64_t[]){ROWS});
+    tl_sampler_options o = tl_sampler_defaults();
+    tl_sampler *s;
+    tl_rope_config c = tl_rope_defaults(4);
+    double freq[2] = {1, INFINITY}, magnitude;
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(modes[N_MODES - 1].mxcsr);
+    switch (what) {
+    case 0: tl_clamp(g, x, nan, 1); break;
+    case 1: tl_rms_norm(g, x, NULL, nan); break;
+    case 2: tl_rope_angles(g, pos, 2, freq, 1, NULL); break;
+    case 3:
+        c.base = NAN;
+        *got = tl_rope_freqs(&c, freq, &magnitude, &err);
+        break;
+    default:
+        o.temperature = nan;
+        *got = tl_sampler_new(&s, 4, &o, &err);
+        break;
+    }
+    _mm_setcsr(before);
+    if (what < 3)
+        *got = tl_graph_error(g) ? tl_graph_error(g)->status : TL_OK;
+    tl_graph_free(g);
+}
+
+START_TEST(parameters_that_are_no_numbers_are_refused_without_a_trap) {
+    tl_status got = TL_OK;
+    judge(_i, &got);
+    ck_assert_int_eq(got, TL_ERR_USAGE);
+}
+END_TEST
+
+START_TEST(a_file_of_values_that_are_no_numbers_is_refused_without_a_trap) {
+    const float infinite = INFINITY;
+    tiny_config c = tiny_defaults();
+    tl_model_options o = {.check_tensors = true};
+    tl_sampler_options options = tl_sampler_defaults();
+    tl_backend *be;
+    tl_gguf *g;
+    tl_model *m;
+    tl_error err;
+    c.patch[0] = (tiny_patch){.key = "general.sampling.top_p", .type = TL_GGUF_F32, .number = NAN};
+    tiny_model t = tiny_make(&c);
+    ck_assert_int_eq(tl_backend_open(&be, "cpu", &err), TL_OK);
+    ck_assert_int_eq(tl_gguf_from_memory(&g, t.file.data, t.file.n, &err), TL_OK);
+    memcpy(t.file.data + tl_gguf_tensor_find(g, "output_norm.weight")->offset, &infinite, sizeof infinite);
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(modes[N_MODES - 1].mxcsr);
+    tl_status sampling = tl_sampler_from_gguf(g, &options, &err), loading = tl_model_load_gguf(&m, g, be, &o, &err);
+    _mm_setcsr(before);
+    ck_assert_int_eq(sampling, TL_ERR_FORMAT);
+    ck_assert_int_eq(loading, TL_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.message, "output_norm.weight"));
+    tl_backend_free(be);
+    tiny_free(&t);
+}
+END_TEST
+
+START_TEST(a_denormal_logit_is_the_largest_in_every_mode) {
+    const float logits[] = {0, 1e-40f, -1e-40f};
+    unsigned before = _mm_getcsr();
+    for (int m = 0; m < N_MODES; m++) {
+        _mm_setcsr(modes[m].mxcsr);
+        int32_t best = tl_greedy(logits, 3);
+        unsigned after = _mm_getcsr();
+        _mm_setcsr(before);
+        ck_assert_msg(best == 1, "%s: %d", modes[m].name, (int)best);
+        ck_assert_uint_eq(after & CONTROL, modes[m].mxcsr & CONTROL);
+    }
+}
+END_TEST
+
 #else
 
 START_TEST(other_modes_are_for_x86) {
@@ -197,6 +277,9 @@ static Suite *env_suite(void) {
     tcase_add_loop_test(c, a_run_gives_the_same_bits_in_every_mode_and_restores_it, 0, N_SPECS);
     tcase_add_loop_test(c, a_refused_run_restores_the_mode_too, 0, N_SPECS);
     tcase_add_loop_test(c, opening_building_and_planning_in_any_mode_gives_the_same_bits, 0, N_SPECS);
+    tcase_add_loop_test(c, parameters_that_are_no_numbers_are_refused_without_a_trap, 0, 5);
+    tcase_add_test(c, a_file_of_values_that_are_no_numbers_is_refused_without_a_trap);
+    tcase_add_test(c, a_denormal_logit_is_the_largest_in_every_mode);
     tcase_add_test(c, encoding_and_decoding_give_the_same_bytes_in_every_mode);
 #else
     tcase_add_test(c, other_modes_are_for_x86);

@@ -216,6 +216,28 @@ START_TEST(latest_and_after_give_the_newest_handle) {
 }
 END_TEST
 
+/* A write through a view that holds all elements, but elsewhere or in another shape, must not become the state's handle. */
+START_TEST(latest_has_the_shape_of_the_state_after_a_write_through_a_view_of_all_of_it) {
+    rig r = rig_open("ref");
+    tl_tensor *cube, *x = tl_input(r.g, "x", TL_F32, 3, (int64_t[]){3, 3, 2}), *flat = rig_state(&r, "flat", 4, 6, 0);
+    MUST(&r, tl_bank_add(r.bank, "cube", TL_F32, 3, (int64_t[]){3, 3, 2}, NULL, &cube, &r.err));
+    tl_tensor *turned = tl_assign(r.g, tl_permute(r.g, cube, (int[]){1, 0, 2}), x), *whole = tl_latest(r.g, cube);
+    ck_assert_ptr_eq(tl_after(r.g, turned, 0), whole);
+    ck_assert(tl_dense(whole));
+    tl_assign(r.g, tl_reshape(r.g, flat, 2, (int64_t[]){6, 4}), rig_input(&r, "y", 6, 4));
+    ck_assert_int_eq(tl_latest(r.g, flat)->shape[0], 4);
+    tl_tensor *again = tl_assign(r.g, tl_latest(r.g, flat), rig_input(&r, "z", 4, 6));
+    ck_assert_ptr_eq(tl_latest(r.g, flat), again); /* a write of the state as it is needs no view */
+    tl_output(r.g, tl_neg(r.g, whole));
+    rig_plan(&r, NULL);
+    rig_fill(&r, x, 0);
+    rig_run(&r);
+    for (int i = 0; i < 18; i++) /* cube[a][b] = x[b][a] */
+        ck_assert_float_eq(((const float *)tl_data(cube))[i], (float)(i / 2 % 3 * 6 + i / 6 * 2 + i % 2));
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(many_states_have_versions_of_their_own) {
     enum { MANY = 1000 };
     static tl_tensor *states[MANY];
@@ -545,6 +567,7 @@ static Suite *graph_suite(void) {
     tcase_add_test(states, a_second_write_of_one_version_is_refused);
     tcase_add_test(states, a_chain_of_writes_and_earlier_readers_is_allowed);
     tcase_add_test(states, latest_and_after_give_the_newest_handle);
+    tcase_add_test(states, latest_has_the_shape_of_the_state_after_a_write_through_a_view_of_all_of_it);
     tcase_add_test(states, many_states_have_versions_of_their_own);
     tcase_add_test(states, after_a_node_that_writes_nothing_is_an_error);
     tcase_add_test(states, after_a_write_that_another_followed_is_an_error);

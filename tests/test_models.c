@@ -190,15 +190,16 @@ START_TEST(what_a_case_is_about_moves_the_logits) {
 }
 END_TEST
 
-/* The older key for linear scaling, and the text "none", which changes nothing. */
-START_TEST(scale_linear_is_linear_scaling) {
+/* The older key for linear scaling, the text "none", which changes nothing, and a factor without a type, which llama.cpp takes for linear. */
+START_TEST(scale_linear_and_a_factor_alone_are_linear_scaling) {
     tiny_config config = tiny_defaults();
     config.scaling = "linear";
     config.factor = 4;
     tiny_model a = tiny_make(&config);
-    config.scaling = "none";
-    config.factor = 0;
-    config.patch[0] = (tiny_patch){"llama.rope.scale_linear", TL_GGUF_F32, 4, NULL};
+    config.scaling = _i ? NULL : "none";
+    config.factor = _i ? 4 : 0;
+    if (_i == 0)
+        config.patch[0] = (tiny_patch){"llama.rope.scale_linear", TL_GGUF_F32, 4, NULL};
     tiny_model b = tiny_make(&config);
     int32_t ids[LENGTH];
     some_ids(ids, LENGTH, a.c.n_vocab, 9);
@@ -222,7 +223,7 @@ static Suite *models_suite(void) {
     tcase_add_loop_test(c, what_a_case_is_about_moves_the_logits, 0, 9);
     tcase_add_test(c, keys_and_values_in_f16_cost_little);
     tcase_add_test(c, leading_axes_of_1_may_be_absent_from_the_file);
-    tcase_add_test(c, scale_linear_is_linear_scaling);
+    tcase_add_loop_test(c, scale_linear_and_a_factor_alone_are_linear_scaling, 0, 2);
     suite_add_tcase(s, c);
     return s;
 }

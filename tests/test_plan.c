@@ -36,6 +36,33 @@ static void build_model(rig *r) {
     build_layers(r, 16);
 }
 
+/* Sixteen prepared rows of the reference are exactly as many bytes as no size_t holds. */
+START_TEST(a_forecast_of_scratch_that_is_no_size_is_refused) {
+    int64_t k = (int64_t)(SIZE_MAX / 64) + 1;
+    rig r = rig_open("ref:threads=1");
+    tl_tensor *w;
+    tl_plan_memory forecast;
+    MUST(&r, tl_bank_declare(r.bank, "w", TL_F32, 2, (int64_t[]){1, k}, NULL, &w, &r.err));
+    tl_output(r.g, tl_linear(r.g, rig_input(&r, "x", 1, k), w, NULL));
+    REFUSED(&r, tl_plan_forecast(r.g, r.be, NULL, &forecast, &r.err), TL_ERR_MEMORY, "overflows");
+    ck_assert_uint_eq(forecast.total, 0);
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_forecast_of_an_endless_weight_row_counts_it) {
+    int64_t k = (int64_t)(SIZE_MAX / 64) + 1;
+    rig r = rig_open("cpu:threads=1");
+    tl_tensor *w;
+    tl_plan_memory forecast;
+    MUST(&r, tl_bank_declare(r.bank, "w", TL_F32, 2, (int64_t[]){1, k}, NULL, &w, &r.err));
+    tl_output(r.g, tl_linear(r.g, rig_input(&r, "x", 1, k), w, NULL));
+    MUST(&r, tl_plan_forecast(r.g, r.be, NULL, &forecast, &r.err));
+    ck_assert_uint_ge(forecast.activations, (size_t)k * 4);
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(the_forecast_is_what_a_plan_allocates_to_the_byte) {
     for (int option = 0; option < 4; option++) {
         rig r = rig_open(specs[_i]);
@@ -321,6 +348,8 @@ static Suite *plan_suite(void) {
     Suite *s = suite_create("plan");
     TCase *c = tcase_create("plan");
     tcase_set_timeout(c, 60);
+    tcase_add_test(c, a_forecast_of_scratch_that_is_no_size_is_refused);
+    tcase_add_test(c, a_forecast_of_an_endless_weight_row_counts_it);
     tcase_add_loop_test(c, the_forecast_is_what_a_plan_allocates_to_the_byte, 0, N_SPECS);
     tcase_add_loop_test(c, reuse_makes_a_deep_graph_as_small_as_a_few_layers, 0, N_SPECS);
     tcase_add_loop_test(c, a_very_deep_graph_plans_as_a_short_one_does, 0, N_SPECS);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "models/model.h"
+#include "tests/roundings.h"
 #include "tests/suite.h"
 
 /* ---- options --------------------------------------------------------------------------------------------------------------- */
@@ -117,6 +118,36 @@ START_TEST(a_files_sampling_keys_become_options) {
 }
 END_TEST
 
+START_TEST(options_are_the_same_whatever_the_callers_rounding) {
+    static const row rows[] = {{"general.sampling.temp", TL_GGUF_F64, 0.7},
+                               {"general.sampling.top_p", TL_GGUF_F64, 0.9},
+                               {"general.sampling.min_p", TL_GGUF_F64, 0.1}};
+    static const int32_t ids[] = {0, 0};
+    static const float values[] = {0.1f, 1e-9f}; /* together 0.1 to nearest, and the next float upwards */
+    tl_error err = {0};
+    for (int i = 0; i < N_ROUNDINGS; i++) {
+        tl_sampler_options o = tl_sampler_defaults(), greedy = tl_sampler_defaults();
+        tl_sampler *s;
+        int32_t id = -1;
+        greedy.temperature = 0;
+        greedy.bias_ids = ids;
+        greedy.bias_values = values;
+        greedy.n_bias = 2;
+        fesetround(roundings[i]);
+        tl_status read = from_file(rows, 3, &o, &err), made = tl_sampler_new(&s, 2, &greedy, &err);
+        fesetround(FE_TONEAREST);
+        ck_assert_int_eq(read, TL_OK);
+        ck_assert_int_eq(made, TL_OK);
+        ck_assert(o.temperature == 0.7f && o.top_p == 0.9f && o.min_p == 0.1f);
+        ck_assert_int_eq(tl_sampler_next(s, (const float[]){0, 0.1f}, &id, &err), TL_OK);
+        ck_assert_int_eq(id, 0);
+        ck_assert_int_eq(tl_sampler_next(s, (const float[]){0, 0x1.99999cp-4f}, &id, &err), TL_OK); /* the float above 0.1 */
+        ck_assert_int_eq(id, 1);
+        tl_sampler_free(s);
+    }
+}
+END_TEST
+
 START_TEST(a_files_impossible_sampling_values_are_refused_by_key) {
     static const row bad[] = {
         {"general.sampling.top_p", TL_GGUF_F32, -0.5},         {"general.sampling.min_p", TL_GGUF_F64, 1.5},
@@ -139,6 +170,7 @@ static Suite *sampler_options_suite(void) {
     tcase_add_test(c, options_out_of_range_are_refused_by_name);
     tcase_add_test(c, wrong_calls_are_refused);
     tcase_add_test(c, a_files_sampling_keys_become_options);
+    tcase_add_test(c, options_are_the_same_whatever_the_callers_rounding);
     tcase_add_test(c, a_files_impossible_sampling_values_are_refused_by_key);
     suite_add_tcase(s, c);
     return s;

@@ -43,7 +43,7 @@ static small_vocab *with_id(small_vocab *v, const char *key, int64_t value) {
 START_TEST(an_unknown_model_or_pre_is_named_with_what_there_is) {
     small_vocab *v = fresh(small_spm);
     v->model = "bert";
-    expect_refused(v, TL_ERR_UNSUPPORTED, "tokenizer.ggml.model is 'bert'; this build knows llama (SentencePiece) and gpt2");
+    expect_refused(v, TL_ERR_UNSUPPORTED, "GGUF data: tokenizer.ggml.model is 'bert'; this build knows llama (SentencePiece) and gpt2");
     v = fresh(small_spm);
     v->model = NULL;
     expect_refused(v, TL_ERR_FORMAT, "tokenizer.ggml.model");

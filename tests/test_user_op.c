@@ -269,6 +269,40 @@ START_TEST(a_users_check_refuses_a_run_with_its_message) {
 }
 END_TEST
 
+/* ---- pick_small: the same by i8 that the plan computes, so that there is nothing to check before the run ---- */
+
+static tl_status pick_small_check(const tl_tensor *out, const tl_plan *p, tl_error *err) {
+    const int8_t *which = tl_data(out->src[1]);
+    for (int64_t i = 0; i < tl_plan_dim0(p, out->src[1]); i++)
+        if (which[i] < 0 || which[i] >= tl_dim(out->src[0], -1))
+            return tl_fail(err, TL_ERR_RANGE, "pick: column %d of %d", which[i], (int)tl_dim(out->src[0], -1));
+    return TL_OK;
+}
+
+static void pick_small_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
+    (void)scratch;
+    for (int64_t r = row0; r < row1; r++)
+        *(float *)tl_row(out, r) = ((const float *)tl_row(out->src[0], r))[((const int8_t *)tl_data(out->src[1]))[r]];
+}
+
+START_TEST(a_users_check_of_small_integers_waits_for_them) {
+    tl_op op = pick_op;
+    op.check = pick_small_check;
+    op.ref = pick_small_ref;
+    rig r = rig_open(specs[_i]);
+    tl_tensor *x = rig_input(&r, "x", 3, 4), *wanted = tl_input(r.g, "wanted", TL_F32, 1, (int64_t[]){3});
+    tl_tensor *y = tl_output(r.g, tl_node(r.g, &op, 2, (tl_tensor *[]){x, tl_cast(r.g, wanted, TL_I8)}, NULL, 0));
+    rig_plan(&r, NULL);
+    rig_fill(&r, x, 0);
+    rig_fill(&r, wanted, 2); /* 2, 3, 4 */
+    REFUSED(&r, tl_plan_run(r.plan, &r.err), TL_ERR_RANGE, "pick: column 4 of 4");
+    rig_fill(&r, wanted, 1);
+    rig_run(&r);
+    ck_assert_float_eq(rig_value(&r, y, 2), 11);
+    rig_close(&r);
+}
+END_TEST
+
 /* ---- scale_in_place: an elementwise op may take its operand's memory ---- */
 
 static tl_status double_infer(tl_graph *g, tl_tensor *out) {
@@ -315,6 +349,78 @@ START_TEST(an_elementwise_op_of_the_user_runs_in_place) {
 }
 END_TEST
 
+/* y = x + w backwards, x [n, n], w [1, n n]: a source of another shape, though of as many bytes. */
+static void mixed_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
+    (void)scratch;
+    const float *w = tl_data(out->src[1]);
+    int64_t n = tl_dim(out, -1);
+    for (int64_t r = row0; r < row1; r++)
+        for (int64_t i = 0; i < n; i++)
+            ((float *)tl_row(out, r))[i] = ((const float *)tl_row(out->src[0], r))[i] + w[tl_count(out) - 1 - r * n - i];
+}
+
+START_TEST(an_elementwise_op_leaves_a_source_of_another_shape_alone) {
+    tl_op op = double_op;
+    op.min_src = op.max_src = 2;
+    op.ref = mixed_ref;
+    rig r = rig_open(specs[_i]);
+    tl_tensor *x = rig_input(&r, "x", 8, 8), *w = tl_scale(r.g, rig_input(&r, "w", 1, 64), 2);
+    tl_tensor *y = tl_output(r.g, tl_node(r.g, &op, 2, (tl_tensor *[]){x, w}, NULL, 0));
+    rig_plan(&r, NULL);
+    rig_fill(&r, x, 0);
+    rig_fill(&r, tl_graph_node(r.g, 1), 0);
+    rig_run(&r);
+    for (int i = 0; i < 64; i++)
+        ck_assert_float_eq(rig_value(&r, y, i), (float)(i + 2 * (63 - i)));
+    rig_close(&r);
+}
+END_TEST
+
+/* ---- ops that are described wrongly ---- */
+
+static tl_status lone_infer(tl_graph *g, tl_tensor *out) {
+    (void)g;
+    out->dtype = TL_F32;
+    out->rank = 2;
+    out->shape[0] = out->shape[1] = 4;
+    out->stride[0] = 16;
+    out->stride[1] = 4;
+    return TL_OK;
+}
+
+static tl_status sized_infer(tl_graph *g, tl_tensor *out) {
+    out->size = 2; /* there is one */
+    return lone_infer(g, out);
+}
+
+static void lone_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
+    (void)out, (void)row0, (void)row1, (void)scratch;
+}
+
+START_TEST(an_op_that_contradicts_itself_is_refused) {
+    static const struct {
+        tl_op op;
+        int n_src;
+        const char *words;
+    } bad[] = {
+        {{.name = "a", .id = -1, .max_src = 1, .flags = TL_OP_VIEW, .infer = lone_infer}, 0, "needs an operand 0"},
+        {{.name = "b", .id = -1, .max_src = 1, .flags = TL_OP_STATE, .infer = lone_infer, .ref = lone_ref}, 0, "needs an operand 0"},
+        {{.name = "c", .id = -1, .max_src = 1, .rows_of = 1, .infer = lone_infer, .ref = lone_ref}, 0, "rows of operand 0"},
+        {{.name = "d", .id = -1, .max_src = 1, .rows_of = 9, .infer = lone_infer, .ref = lone_ref}, 1, "rows of operand 8"},
+        {{.name = "e", .id = -1, .max_src = 1, .infer = sized_infer, .ref = lone_ref}, 1, "named size"},
+        {{.name = "f", .id = -1, .max_src = 1, .flags = TL_OP_VIEW, .infer = lone_infer}, 1, "malformed"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        rig r = rig_open("ref");
+        tl_size(r.g, "n", 4);
+        tl_tensor *x = rig_input(&r, "x", 4, 4);
+        ck_assert_ptr_null(tl_node(r.g, &bad[i].op, bad[i].n_src, &x, NULL, 0));
+        FAILED(r.g, bad[i].words);
+        rig_close(&r);
+    }
+}
+END_TEST
+
 static Suite *user_op_suite(void) {
     Suite *s = suite_create("user op");
     TCase *c = tcase_create("user op");
@@ -325,6 +431,9 @@ static Suite *user_op_suite(void) {
     tcase_add_loop_test(c, a_users_op_may_give_a_result_and_a_new_state, 0, N_SPECS);
     tcase_add_test(c, a_state_that_a_users_op_wrote_is_stale_for_later_readers);
     tcase_add_loop_test(c, a_users_check_refuses_a_run_with_its_message, 0, N_SPECS);
+    tcase_add_loop_test(c, a_users_check_of_small_integers_waits_for_them, 0, N_SPECS);
+    tcase_add_loop_test(c, an_elementwise_op_leaves_a_source_of_another_shape_alone, 0, N_SPECS);
+    tcase_add_test(c, an_op_that_contradicts_itself_is_refused);
     tcase_add_loop_test(c, an_elementwise_op_of_the_user_runs_in_place, 0, N_SPECS);
     suite_add_tcase(s, c);
     return s;

@@ -52,12 +52,14 @@ static int64_t block_floats(shape s) {
     return k > v ? k : v;
 }
 
-static size_t floats(shape s, int64_t queries) {
-    return (size_t)(block_floats(s) + queries * s.group * (s.d + 2 * s.dv + 4 + TL_ATTENTION_CHUNK));
+/* Bytes of so many floats; SIZE_MAX where that is no size. */
+static size_t bytes_of(int64_t floats) {
+    return (uint64_t)floats > SIZE_MAX / sizeof(float) ? SIZE_MAX : (size_t)floats * sizeof(float);
 }
 
 size_t tl_cpu_attention_scratch(const tl_tensor *t) {
-    return floats(shape_of(t), QUERIES) * sizeof(float);
+    shape s = shape_of(t);
+    return bytes_of(block_floats(s) + QUERIES * s.group * (s.d + 2 * s.dv + 4 + TL_ATTENTION_CHUNK));
 }
 
 static work work_of(shape s, int64_t queries, void *scratch) {
@@ -330,7 +332,7 @@ size_t tl_cpu_attention_parts(const tl_cpu *cpu, const tl_tensor *t) {
     bool may_be_one = t->size || t->shape[0] == 1;
     if (cpu->threads == 1 || !may_be_one || s.heads / s.group >= 2 * cpu->threads || most_chunks(t) <= 2)
         return 0;
-    return (size_t)(most_chunks(t) * s.heads * part_floats(s)) * sizeof(float);
+    return bytes_of(most_chunks(t) * s.heads * part_floats(s));
 }
 
 static float *part_of(const cpu_step *step, shape s, int64_t chunk, int64_t head) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
-#include "ops/ops.h"
+#include "ops/internal.h"
 #include "tensor/math.h"
 
 enum { MOST_TOP = 256 }; /* the k of topk up to which a sorted list is quicker than the reference's heap */
@@ -16,16 +16,11 @@ static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-static size_t row_bytes(const tl_tensor *t) {
-    const tl_dtype_info *d = tl_dtype_get(t->dtype);
-    return (size_t)(tl_dim(t, -1) / d->block) * (size_t)d->block_bytes;
-}
-
 /* ---- rows side by side ---- */
 
 /* How many rows lie without a gap, counted from any row that is a multiple of it. */
 static int64_t rows_together(const tl_tensor *t) {
-    int64_t rows = 1, apart = (int64_t)row_bytes(t);
+    int64_t rows = 1, apart = (int64_t)tl_row_bytes(t);
     for (int i = t->rank - 2; i >= 0 && (t->shape[i] == 1 || t->stride[i] == apart); i--) {
         rows *= t->shape[i];
         apart *= t->shape[i];
@@ -50,7 +45,7 @@ static int64_t move(const mover *m, int64_t to, int64_t from, int64_t n) {
     void *dst = tl_row(m->out, to);
     const void *src = tl_row(m->x, from);
     if (m->out->dtype == m->x->dtype)
-        memcpy(dst, src, (size_t)n * row_bytes(m->x));
+        memcpy(dst, src, (size_t)n * tl_row_bytes(m->x));
     else if (m->x->dtype == TL_F32)
         m->f->encode[m->out->dtype](src, dst, n * tl_dim(m->x, -1));
     else
@@ -129,7 +124,7 @@ static void contiguous(const tl_kernels *f, const tl_tensor *out, int64_t row0, 
         return;
     }
     for (int64_t r = row0; r < row1; r++)
-        pick_elements(tl_row(out, r), tl_row(x, r), x->stride[x->rank - 1], element, (int64_t)(row_bytes(out) / element));
+        pick_elements(tl_row(out, r), tl_row(x, r), x->stride[x->rank - 1], element, (int64_t)(tl_row_bytes(out) / element));
 }
 
 static void cast(const tl_kernels *f, const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
@@ -149,8 +144,8 @@ static void concat_pieces(const tl_tensor *out, int64_t row0, int64_t row1) {
     for (int64_t r = row0; r < row1; r++) {
         char *to = tl_row(out, r);
         for (int i = 0; i < out->n_src; i++) {
-            memcpy(to, tl_row(out->src[i], r), row_bytes(out->src[i]));
-            to += row_bytes(out->src[i]);
+            memcpy(to, tl_row(out->src[i], r), tl_row_bytes(out->src[i]));
+            to += tl_row_bytes(out->src[i]);
         }
     }
 }

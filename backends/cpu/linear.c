@@ -82,7 +82,7 @@ size_t tl_cpu_linear_scratch(const tl_tensor *linear) {
 static int64_t panels_each(const cpu_step *s, const cpu_run *r, int64_t panels) {
     const tl_tensor *w = s->linear->src[1];
     const tl_dtype_info *d = tl_dtype_get(w->dtype);
-    int64_t bytes = tl_dim(w, 1) / d->block * d->block_bytes * TL_PANEL, most = bytes >= 65536 ? 1 : 65536 / bytes;
+    int64_t row = tl_dim(w, 1) / d->block * d->block_bytes, most = row >= 65536 / TL_PANEL ? 1 : 65536 / TL_PANEL / row;
     int64_t even = (panels + r->cpu->threads * 4 - 1) / (r->cpu->threads * 4);
     double work = (double)tl_dim(w, 1) * TL_PANEL * (double)tl_plan_rows(r->plan, s->node);
     int64_t least = (int64_t)(2.0 * r->cpu->tile / work) + 1;

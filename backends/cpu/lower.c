@@ -5,10 +5,9 @@
  *   3. an add that is the only reader of a linear layer becomes its residual.
  * Each gives the same bits as the plain steps, because no operation and no order of additions changes. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "backends/cpu/cpu.h"
-#include "ops/ops.h"
+#include "ops/internal.h"
 #include "tensor/platform.h"
 
 /* What lowering finds out about a node before any step is made; by time. */
@@ -39,10 +38,6 @@ static bool is_linear(const lowering *l, const tl_tensor *t) {
     return is_op(t, TL_OP_LINEAR) && !l->cpu->reference && tl_cpu_linear_fits(l->cpu, t);
 }
 
-static bool same_shape(const tl_tensor *a, const tl_tensor *b) {
-    return a->rank == b->rank && a->size == b->size && memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
-}
-
 /* A step that reads a state which this plan writes must stay where it is. */
 static bool reads_written(const lowering *l, const tl_tensor *t) {
     for (int k = 0; k < t->n_src; k++)
@@ -63,7 +58,8 @@ static void find_residuals(lowering *l) {
             int at = tl_plan_time(l->plan, lin);
             if (at < 0 || lin->base != lin || !is_linear(l, lin) || lin->mark & TL_MARK_OUTPUT || tl_plan_readers(l->plan, lin) != 1)
                 continue;
-            if (!same_shape(lin, add) || !same_shape(other, add) || !tl_row_dense(other) || other->base == lin || reads_written(l, lin))
+            if (!tl_same_shape(lin, add) || !tl_same_shape(other, add) || !tl_row_dense(other) || other->base == lin ||
+                reads_written(l, lin))
                 continue;
             l->notes[time].taken = lin;
             l->notes[at].elided = true;

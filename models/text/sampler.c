@@ -339,10 +339,7 @@ static tl_status sampler_check(const tl_sampler_options *o, int32_t n_vocab, tl_
     return TL_OK;
 }
 
-tl_status tl_sampler_new(tl_sampler **out, int32_t n_vocab, const tl_sampler_options *options, tl_error *err) {
-    if (out == NULL)
-        return tl_fail(err, TL_ERR_USAGE, "tl_sampler_new: needs a place for the result");
-    *out = NULL;
+static tl_status sampler_make(tl_sampler **out, int32_t n_vocab, const tl_sampler_options *options, tl_error *err) {
     if (n_vocab < 1)
         return tl_fail(err, TL_ERR_USAGE, "tl_sampler_new: a vocabulary of %d tokens; at least 1 is needed", (int)n_vocab);
     tl_sampler_options o = options != NULL ? *options : tl_sampler_defaults();
@@ -373,6 +370,16 @@ tl_status tl_sampler_new(tl_sampler **out, int32_t n_vocab, const tl_sampler_opt
     return TL_OK;
 }
 
+tl_status tl_sampler_new(tl_sampler **out, int32_t n_vocab, const tl_sampler_options *options, tl_error *err) {
+    if (out == NULL)
+        return tl_fail(err, TL_ERR_USAGE, "tl_sampler_new: needs a place for the result");
+    *out = NULL;
+    uint64_t mode = tl_float_enter();
+    tl_status status = sampler_make(out, n_vocab, options, err);
+    tl_float_leave(mode);
+    return status;
+}
+
 void tl_sampler_free(tl_sampler *s) {
     if (s == NULL)
         return;
@@ -400,15 +407,13 @@ static tl_status sampler_read(const tl_gguf *g, const char *key, double lo, doub
         v = (double)whole;
     }
     if (s == TL_OK && !(v >= lo && v <= hi))
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s must be %s", tl_gguf_path(g), key, range);
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s must be %s", tl_gguf_label(g), key, range);
     if (s == TL_OK)
         *out = v;
     return s;
 }
 
-tl_status tl_sampler_from_gguf(const tl_gguf *g, tl_sampler_options *o, tl_error *err) {
-    if (g == NULL || o == NULL)
-        return tl_fail(err, TL_ERR_USAGE, "tl_sampler_from_gguf: needs a GGUF file and options");
+static tl_status sampler_read_all(const tl_gguf *g, tl_sampler_options *o, tl_error *err) {
     double temperature = o->temperature, top_k = o->top_k, top_p = o->top_p, min_p = o->min_p, repeat = o->repeat_penalty;
     double last_n = o->repeat_last_n;
     const struct {
@@ -437,13 +442,24 @@ tl_status tl_sampler_from_gguf(const tl_gguf *g, tl_sampler_options *o, tl_error
     return TL_OK;
 }
 
+tl_status tl_sampler_from_gguf(const tl_gguf *g, tl_sampler_options *o, tl_error *err) {
+    if (g == NULL || o == NULL)
+        return tl_fail(err, TL_ERR_USAGE, "tl_sampler_from_gguf: needs a GGUF file and options");
+    uint64_t mode = tl_float_enter();
+    tl_status s = sampler_read_all(g, o, err);
+    tl_float_leave(mode);
+    return s;
+}
+
 int32_t tl_greedy(const float *logits, int32_t n) {
     if (logits == NULL || n < 1)
         return -1;
+    uint64_t mode = tl_float_enter();
     int32_t best = 0;
     for (int32_t i = 1; i < n; i++) /* a NaN in front gives way to any number above -inf */
         if (logits[i] > logits[best] || (logits[best] != logits[best] && logits[i] >= -FLT_MAX))
             best = i;
+    tl_float_leave(mode);
     return best;
 }
 

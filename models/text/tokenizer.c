@@ -29,10 +29,10 @@ static tl_status tok_load_kind(tl_tokenizer *t, const tl_gguf *g, tl_error *err)
     if (model.n != 4 || memcmp(model.data, "gpt2", 4) != 0)
         return tl_fail(err, TL_ERR_UNSUPPORTED,
                        "%s: tokenizer.ggml.model is '%s'; this build knows llama (SentencePiece) and gpt2 (byte-level BPE)",
-                       tl_gguf_path(g), tl_show_bytes(model.data, model.n, shown, sizeof shown));
+                       tl_gguf_label(g), tl_show_bytes(model.data, model.n, shown, sizeof shown));
     t->pre = pre.n == 0 ? tl_pre_find("default", 7) : tl_pre_find(pre.data, pre.n);
     if (t->pre == NULL)
-        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tokenizer.ggml.pre is '%s'; this build knows %s", tl_gguf_path(g),
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: tokenizer.ggml.pre is '%s'; this build knows %s", tl_gguf_label(g),
                        tl_show_bytes(pre.data, pre.n, shown, sizeof shown), tl_pre_names());
     return TL_OK;
 }
@@ -48,17 +48,17 @@ static tl_status tok_load_texts(tl_vocab *v, const tl_gguf *g, tl_error *err) {
     if (s != TL_OK)
         return s;
     if (count < 1 || count > TOK_COUNT_MAX)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s has %lld tokens; 1 .. %d are allowed", tl_gguf_path(g), key, (long long)count,
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s has %lld tokens; 1 .. %d are allowed", tl_gguf_label(g), key, (long long)count,
                        (int)TOK_COUNT_MAX);
     for (int64_t i = 0; i < count; i++) {
         size_t n = tl_gguf_array_string(g, key, i).n;
         if (n > TL_TOKEN_MAX)
-            return tl_fail(err, TL_ERR_FORMAT, "%s: %s: token %lld has %llu bytes; at most %d are allowed", tl_gguf_path(g), key,
+            return tl_fail(err, TL_ERR_FORMAT, "%s: %s: token %lld has %llu bytes; at most %d are allowed", tl_gguf_label(g), key,
                            (long long)i, (unsigned long long)n, (int)TL_TOKEN_MAX);
         total += n;
     }
     if (total > INT32_MAX)
-        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: %s holds %llu bytes of text; at most %d are supported", tl_gguf_path(g), key,
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: %s holds %llu bytes of text; at most %d are supported", tl_gguf_label(g), key,
                        (unsigned long long)total, INT32_MAX);
     v->n = (int32_t)count;
     v->text = tl_alloc((size_t)total);
@@ -105,7 +105,7 @@ static tl_status tok_load_types(tl_tokenizer *t, const tl_gguf *g, tl_error *err
         if (v->type[i] == TL_TOKEN_BYTE && tok_byte_of(text) < 0) {
             char shown[TOK_SHOWN];
             return tl_fail(err, TL_ERR_FORMAT, "%s: tokenizer.ggml.tokens: byte token %d is '%s'; it must be <0x00> .. <0xFF>",
-                           tl_gguf_path(g), (int)i, tl_show_bytes(text.data, text.n, shown, sizeof shown));
+                           tl_gguf_label(g), (int)i, tl_show_bytes(text.data, text.n, shown, sizeof shown));
         }
     }
     return TL_OK;
@@ -203,7 +203,7 @@ static tl_status tok_read_merge(const tl_vocab *v, const tl_gguf *g, tl_gguf_str
     if (left == 0 || right == 0 || memchr(gap + 1, ' ', right) != NULL) {
         char shown[TOK_SHOWN];
         return tl_fail(err, TL_ERR_FORMAT, "%s: tokenizer.ggml.merges: entry %lld is '%s'; expected two tokens with one space between",
-                       tl_gguf_path(g), (long long)i, tl_show_bytes(s.data, s.n, shown, sizeof shown));
+                       tl_gguf_label(g), (long long)i, tl_show_bytes(s.data, s.n, shown, sizeof shown));
     }
     *known = false;
     if (left > v->longest || right > v->longest - left)
@@ -223,7 +223,7 @@ static tl_status tok_load_merges(tl_vocab *v, const tl_gguf *g, tl_error *err) {
     if (s != TL_OK)
         return s;
     if (count > INT32_MAX)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s has %lld entries; at most %d are allowed", tl_gguf_path(g), key, (long long)count,
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s has %lld entries; at most %d are allowed", tl_gguf_label(g), key, (long long)count,
                        INT32_MAX);
     char *joined = tl_alloc(v->longest + 1);
     s = joined != NULL ? tl_vocab_rules(v, count, err) : tok_no_memory("the merges", err);
@@ -249,7 +249,7 @@ static tl_status tok_load_id(const tl_tokenizer *t, const tl_gguf *g, const char
     if (v == UINT32_MAX)
         v = -1;
     if (v < -1 || v >= t->v.n)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s is %lld; the vocabulary has the tokens 0 .. %d", tl_gguf_path(g), key, (long long)v,
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s is %lld; the vocabulary has the tokens 0 .. %d", tl_gguf_label(g), key, (long long)v,
                        (int)t->v.n - 1);
     *id = (int32_t)v;
     return TL_OK;
@@ -260,7 +260,7 @@ static tl_status tok_load_add(const tl_gguf *g, const char *key, const char *id_
     bool given = tl_gguf_find(g, key) >= 0;
     tl_status s = tl_gguf_get_bool(g, key, false, add, err);
     if (s == TL_OK && given && *add && id < 0)
-        return tl_fail(err, TL_ERR_FORMAT, "%s: %s is true but %s is missing", tl_gguf_path(g), key, id_key);
+        return tl_fail(err, TL_ERR_FORMAT, "%s: %s is true but %s is missing", tl_gguf_label(g), key, id_key);
     *add = *add && id >= 0;
     return s;
 }

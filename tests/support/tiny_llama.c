@@ -150,7 +150,7 @@ static void put_patches(const tiny_config *c, tl_gguf_writer *w) {
     for (int i = 0; i < TINY_PATCHES; i++) {
         const tiny_patch *p = &c->patch[i];
         tl_error err;
-        int32_t one = (int32_t)p->number;
+        int32_t one = p->type == TL_GGUF_ARRAY ? (int32_t)p->number : 0;
         tl_status s = TL_OK;
         if (!p->key)
             continue;
