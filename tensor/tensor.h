@@ -365,7 +365,8 @@ TL_API void tl_plan_profile_on(tl_plan *p, bool on);
 
 /* ---- for backends: the plan seen from inside ------------------------------------------------------------------------------ */
 
-/* What a step is, for prints and profiles; filled by a backend's compile through tl_plan_step. */
+/* What a step is, for prints and profiles; filled by a backend's compile through tl_plan_add_step. The functions of this section are
+ * called by backends with what they were given: unlike all others they do not check for NULL. */
 typedef struct tl_plan_step {
     const tl_tensor *node; /* the (last) node it computes, or the one it prepares for */
     const char *op, *kernel;
