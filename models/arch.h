@@ -45,7 +45,7 @@ typedef struct tl_arch {
     const char *name;
     const tl_weight_row *weights;
     int n_weights;
-    tl_rope_mode rope;
+    const char *norm_eps; /* the key of the epsilon of its norms, without "ARCH." */
     /* Reads what is not common to all architectures from metadata (may be NULL). */
     tl_status (*hparams)(const tl_gguf *g, tl_hparams *hp, tl_error *err);
     tl_state_shape (*state)(const tl_hparams *hp, int layer);

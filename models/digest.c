@@ -6,7 +6,7 @@
 #include <string.h>
 
 uint64_t tl_digest_f32(uint64_t h, const float *v, size_t n) {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; v && i < n; i++) {
         uint32_t bits;
         memcpy(&bits, &v[i], sizeof bits);
         if ((bits & 0x7FFFFFFFu) > 0x7F800000u)

@@ -157,13 +157,20 @@ tl_status tl_gguf_from_reader(tl_gguf **out, const tl_reader *reader, tl_error *
     return gguf_finish(out, g, gguf_from_callbacks(g, err));
 }
 
+/* Whether t may be one of g's: a tensor of another file could lead beyond the end of this one. */
+static bool gguf_holds(const tl_gguf *g, const tl_gguf_tensor *t) {
+    return t->offset <= g->file_bytes && t->bytes <= g->file_bytes - t->offset;
+}
+
 const void *tl_gguf_tensor_data(const tl_gguf *g, const tl_gguf_tensor *t) {
-    return g && t && g->file ? g->file + t->offset : NULL;
+    return g && t && g->file && gguf_holds(g, t) ? g->file + t->offset : NULL;
 }
 
 tl_status tl_gguf_tensor_read(const tl_gguf *g, const tl_gguf_tensor *t, uint64_t offset, void *dst, size_t n, tl_error *err) {
     if (!g || !t || (!dst && n > 0))
         return tl_fail(err, TL_ERR_USAGE, "tl_gguf_tensor_read: needs a file, one of its tensors and memory");
+    if (!gguf_holds(g, t))
+        return tl_fail(err, TL_ERR_USAGE, "%s: tensor '%s' is another file's", g->label, t->name);
     if (offset > t->bytes || n > t->bytes - offset)
         return tl_fail(err, TL_ERR_RANGE, "%s: tensor '%s': bytes %llu to %llu were asked for, it has %llu", g->label, t->name,
                        (unsigned long long)offset, (unsigned long long)offset + n, (unsigned long long)t->bytes);

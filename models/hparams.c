@@ -112,7 +112,7 @@ tl_status tl_hparams_read(const tl_gguf *g, tl_hparams *hp, const tl_arch **arch
         (s = get_int(g, hp, "embedding_length", true, 1, 1 << 20, &hp->n_embd, err)) ||
         (s = get_int(g, hp, "feed_forward_length", true, 1, 1 << 24, &hp->n_ff, err)) ||
         (s = get_int(g, hp, "context_length", true, 1, 1 << 30, &hp->n_ctx_train, err)) || (s = read_heads(g, hp, err)) ||
-        (s = get_float(g, hp, "attention.layer_norm_rms_epsilon", true, 0, 1, &eps, err)) || (s = read_rope(g, hp, err)))
+        (s = get_float(g, hp, (*arch)->norm_eps, true, 0, 1, &eps, err)) || (s = read_rope(g, hp, err)))
         return s;
     hp->norm_eps = (float)eps;
     const tl_gguf_tensor *table = tl_gguf_tensor_find(g, "token_embd.weight");

@@ -85,4 +85,4 @@ static tl_tensor *head(tl_build *b, tl_tensor *x) {
     return tl_apply(b, OUTPUT, 0, tl_hidden(b, tl_norm(b, OUTPUT_NORM, 0, x)));
 }
 
-const tl_arch tl_arch_llama = {"llama", weights, N_WEIGHTS, TL_ROPE_INTERLEAVED, hparams, state, embed, layer, head};
+const tl_arch tl_arch_llama = {"llama", weights, N_WEIGHTS, "attention.layer_norm_rms_epsilon", hparams, state, embed, layer, head};

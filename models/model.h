@@ -295,8 +295,8 @@ enum { TL_PAGE = 64 }; /* tokens a page of the KV cache */
 
 typedef struct tl_context_options {
     int32_t n_ctx;        /* tokens that all sessions together can hold; 0: from the model. Rounded up to pages */
-    int32_t n_batch;      /* tokens a run; 0: 512 */
-    int32_t n_rows;       /* rows of logits a run; 0: 32 */
+    int32_t n_batch;      /* tokens a run; 0: 512. At most n_ctx: more is cut to that */
+    int32_t n_rows;       /* rows of logits a run; 0: 32. At most n_batch, as well */
     int32_t n_sessions;   /* sessions at a time; 0: 1 */
     tl_dtype kv;          /* TL_F32 or TL_F16. Set by tl_context_defaults: TL_F16 */
     tl_plan_options plan; /* no_reuse, no_fuse, profile, probe */

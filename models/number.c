@@ -254,6 +254,8 @@ static char *decimal_write(const decimal *d, char *p) {
 }
 
 const char *tl_number_print(double v, int digits, char buf[32]) {
+    if (!buf)
+        return "";
     uint64_t bits;
     decimal all, d;
     int e;

@@ -1,7 +1,8 @@
 /* ops.h: the ops and their builders. A builder records one node (or a few) in a graph and infers its shape; nothing runs.
  *
  * Rules for all of them:
- *   - A NULL graph or operand, or a graph that has failed, gives NULL; the first message stays with the graph.
+ *   - A NULL graph, or one that has failed, gives NULL; the first message stays with the graph. In one that has not, a NULL operand is an
+ *     error, unless it is optional.
  *   - [.., n] means any leading axes. A shape's first axis may vary (tl_size); results pass it on. Operands with different sizes do not
  *     broadcast against each other. A computed tensor whose axis 0 varies has rank 2 at least; ids, positions and spans may have rank 1.
  *   - Values are f32 unless said otherwise; ids and positions are i32.

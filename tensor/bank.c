@@ -95,6 +95,11 @@ static tl_status enter(tl_bank *b, const char *what, const char *name, tl_dtype 
         if (i == rank - 1 && shape[i] % d->block)
             return tl_fail(err, TL_ERR_USAGE, "%s: '%s' has rows of %lld; %s wants a multiple of %d", what, name, (long long)shape[i],
                            d->name, d->block);
+        int number;
+        int64_t most;
+        if (!tl_size_decode(NULL, shape[i], &number, &most) && most <= INT64_C(1) << 40) /* what tl_size gives, not just a huge length */
+            return tl_fail(err, TL_ERR_USAGE, "%s: axis %d of '%s' is a named size (tl_size), which only tensors of a graph may follow",
+                           what, i, name);
         int64_t blocks = i == rank - 1 ? shape[i] / d->block : shape[i];
         if ((uint64_t)blocks > SIZE_MAX || !tl_mul_size(bytes, (size_t)blocks, &bytes) || bytes > SIZE_MAX / 4)
             return tl_fail(err, TL_ERR_MEMORY, "%s: the size of '%s' overflows", what, name);

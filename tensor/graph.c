@@ -58,7 +58,7 @@ tl_status tl_graph_fail(tl_graph *g, tl_status s, const char *fmt, ...) {
         char text[TL_ERROR_MAX];
         va_list a;
         va_start(a, fmt);
-        vsnprintf(text, sizeof text, fmt, a);
+        vsnprintf(text, sizeof text, fmt ? fmt : "no message given", a);
         va_end(a);
         tl_fail(&g->error, s, "%s", text);
         g->failed = true;

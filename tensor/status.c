@@ -71,7 +71,7 @@ tl_status tl_fail(tl_error *err, tl_status s, const char *fmt, ...) {
     char text[TL_ERROR_MAX] = ""; /* apart, as an argument may point into *err */
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, fmt ? fmt : "no message given", args);
     va_end(args);
     clean(text);
     err->status = s;

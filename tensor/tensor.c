@@ -79,8 +79,8 @@ void *tl_row(const tl_tensor *t, int64_t r) {
 }
 
 const char *tl_describe(const tl_tensor *t, char *buf, size_t bytes) {
-    if (bytes == 0)
-        return buf;
+    if (!buf || bytes == 0)
+        return buf ? buf : "";
     int n = 0, room = (int)(bytes > 4096 ? 4096 : bytes);
     if (!t) {
         snprintf(buf, (size_t)room, "(none)");

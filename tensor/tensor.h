@@ -189,7 +189,8 @@ TL_API void *tl_row(const tl_tensor *t, int64_t r);
 /* Writes "'name' f32 [4, 64]" into buf (cut if too small) and returns buf. */
 TL_API const char *tl_describe(const tl_tensor *t, char *buf, size_t bytes);
 /* Copies between host memory and a tensor with bound memory (an input, an output, a bank tensor; after tl_plan_new). bytes may
- * be fewer than the tensor's: leading rows of axis 0. A write wants a dense tensor; a read gives any view densely and waits for the run. */
+ * be fewer than the tensor's: leading rows of axis 0. A write wants a dense tensor; a read gives any view densely and waits for the run.
+ * Where axis 0 varies, rows from its current value on are not the last run's: they hold whatever stood there. */
 TL_API tl_status tl_write(tl_tensor *t, const void *data, size_t bytes, tl_error *err);
 TL_API tl_status tl_read(const tl_tensor *t, void *data, size_t bytes, tl_error *err);
 
@@ -243,8 +244,8 @@ struct tl_layout {
 
 /* ---- graphs ------------------------------------------------------------------------------------------------------------ */
 
-/* A graph owns its nodes. Builders return NULL once it has failed, NULL operands pass through, the first message stays, and
- * tl_plan_new reports it: one check per graph. */
+/* A graph owns its nodes. Builders return NULL once it has failed, so that NULL comes as an operand to those after it; the first message
+ * stays, and tl_plan_new reports it: one check per graph. */
 TL_API tl_status tl_graph_new(tl_graph **g, tl_error *err);
 TL_API void tl_graph_free(tl_graph *g);
 /* The first error, or NULL. */
@@ -252,8 +253,8 @@ TL_API const tl_error *tl_graph_error(const tl_graph *g);
 /* Puts the graph into the error state (the first call counts) and returns s: for infer functions and builders. */
 TL_API tl_status tl_graph_fail(tl_graph *g, tl_status s, const char *fmt, ...) TL_PRINTF(3, 4);
 
-/* Declares a named size with its maximum (1 .. 2^40) and returns a tagged length: valid only as shape[0] of tl_input or
- * tl_reshape. The axis is planned at its maximum; tl_plan_set gives the current value before a run. */
+/* Declares a named size with its maximum (1 .. 2^40) and returns a tagged length: valid only as shape[0] of tl_input,
+ * tl_reshape or tl_broadcast. The axis is planned at its maximum; tl_plan_set gives the current value before a run. */
 TL_API int64_t tl_size(tl_graph *g, const char *name, int64_t max);
 /* What a length in a shape means: a tagged one gives its size number (1-based) and maximum, a plain one 0 and itself. False: neither. */
 TL_API bool tl_size_decode(const tl_graph *g, int64_t length, int *size, int64_t *max);
@@ -365,7 +366,8 @@ TL_API void tl_plan_profile_on(tl_plan *p, bool on);
 
 /* ---- for backends: the plan seen from inside ------------------------------------------------------------------------------ */
 
-/* What a step is, for prints and profiles; filled by a backend's compile through tl_plan_step. */
+/* What a step is, for prints and profiles; filled by a backend's compile through tl_plan_add_step. The functions of this section are
+ * called by backends with what they were given: unlike all others they do not check for NULL. */
 typedef struct tl_plan_step {
     const tl_tensor *node; /* the (last) node it computes, or the one it prepares for */
     const char *op, *kernel;

@@ -123,6 +123,15 @@ START_TEST(memory_of_the_callers_must_be_aligned_for_its_type) {
 }
 END_TEST
 
+START_TEST(a_named_size_is_refused_as_such) {
+    rig r = rig_open("ref");
+    tl_tensor *t;
+    int64_t n = tl_size(r.g, "n", 4);
+    REFUSED(&r, tl_bank_add(r.bank, "w", TL_F32, 2, (int64_t[]){n, 4}, NULL, &t, &r.err), TL_ERR_USAGE, "axis 0 of 'w' is a named size");
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(nothing_given_gives_a_message) {
     rig r = rig_open("ref");
     tl_bank *b = (tl_bank *)&r;
@@ -314,6 +323,7 @@ static Suite *bank_suite(void) {
     tcase_add_test(c, bytes_count_what_the_bank_allocates_itself);
     tcase_add_loop_test(c, an_impossible_tensor_is_refused_and_leaves_no_trace, 0, (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(c, memory_of_the_callers_must_be_aligned_for_its_type);
+    tcase_add_test(c, a_named_size_is_refused_as_such);
     tcase_add_test(c, nothing_given_gives_a_message);
     tcase_add_test(c, a_wrapped_tensor_is_the_callers_memory);
     tcase_add_test(c, a_writable_wrapped_tensor_is_a_state);

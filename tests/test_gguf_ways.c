@@ -24,6 +24,22 @@ START_TEST(data_in_memory_is_borrowed_where_it_lies) {
 }
 END_TEST
 
+START_TEST(a_tensor_of_another_file_leads_nowhere) {
+    blob b = sample_file();
+    tl_gguf *g = from_blob(&b);
+    tl_gguf_tensor beyond = *tl_gguf_tensor_find(g, "q"), longer = beyond;
+    uint8_t byte;
+    beyond.offset = b.n + 1;
+    longer.bytes = b.n;
+    ck_assert_ptr_null(tl_gguf_tensor_data(g, &beyond));
+    ck_assert_ptr_null(tl_gguf_tensor_data(g, &longer));
+    ck_assert_int_eq(tl_gguf_tensor_read(g, &beyond, 0, &byte, 1, NULL), TL_ERR_USAGE);
+    ck_assert_int_eq(tl_gguf_tensor_read(g, &longer, 0, &byte, 1, NULL), TL_ERR_USAGE);
+    tl_gguf_free(g);
+    free(b.p);
+}
+END_TEST
+
 START_TEST(a_prefix_asks_for_more_and_never_for_too_much) {
     blob b = {0};
     enum { KEYS = 20000 };
@@ -339,6 +355,7 @@ static Suite *gguf_ways_suite(void) {
     TCase *c = tcase_create("ways");
     tcase_set_timeout(c, 120);
     tcase_add_test(c, data_in_memory_is_borrowed_where_it_lies);
+    tcase_add_test(c, a_tensor_of_another_file_leads_nowhere);
     tcase_add_test(c, a_prefix_asks_for_more_and_never_for_too_much);
     tcase_add_test(c, a_table_in_a_prefix_needs_no_data_behind_it);
     tcase_add_test(c, callbacks_give_what_memory_gives);

@@ -83,6 +83,21 @@ START_TEST(look_ups_without_a_place_for_the_result_find_nothing) {
 }
 END_TEST
 
+START_TEST(no_place_for_text_and_no_text_are_allowed) {
+    tl_error err = {0};
+    rig r = rig_open("ref");
+    ck_assert_str_eq(tl_describe(rig_input(&r, "x", 2, 3), NULL, 10), "");
+    ck_assert_str_eq(tl_number_print(1.5, 3, NULL), "");
+    ck_assert_uint_eq(tl_digest_f32(7, NULL, 3), 7);
+    const char *volatile none = NULL; /* compilers refuse the word itself */
+    ck_assert_int_eq(tl_fail(&err, TL_ERR_RANGE, none), TL_ERR_RANGE);
+    ck_assert_str_eq(err.message, "no message given");
+    ck_assert_int_eq(tl_graph_fail(r.g, TL_ERR_RANGE, none), TL_ERR_RANGE);
+    FAILED(r.g, "no message given");
+    rig_close(&r);
+}
+END_TEST
+
 static tl_status infer_nothing(tl_graph *g, tl_tensor *out) {
     (void)out;
     return tl_graph_fail(g, TL_ERR_USAGE, "reached");
@@ -111,6 +126,7 @@ static Suite *null_suite(void) {
     tcase_add_test(t, constructors_without_a_place_for_the_result_are_refused);
     tcase_add_test(t, questions_to_no_object_have_empty_answers);
     tcase_add_test(t, look_ups_without_a_place_for_the_result_find_nothing);
+    tcase_add_test(t, no_place_for_text_and_no_text_are_allowed);
     tcase_add_test(t, an_op_without_its_functions_is_refused);
     tcase_add_test(t, what_has_no_name_is_refused);
     tcase_add_test(t, a_profile_outlives_its_graph_as_nothing);
