@@ -452,6 +452,18 @@ verdict "info: escapes for the terminal in a file's text stay text" $?
 code=$(cat "$work/code")
 [ "$code" -eq 0 ] && [ ! -s "$err" ]
 verdict "a closed pipe ends gguf dump quietly, exit 0" $?
+# unread ARGUMENTS...: a bench whose reader goes away after the first byte measures less than half of 40 or more tests.
+unread() {
+    {
+        "$llama" bench -m "$model" "$@" -oe jsonl -q 2>"$err" </dev/null
+        echo $? >"$work/code"
+    } | head -c 1 >"$out"
+    code=$(cat "$work/code")
+    [ "$code" -eq 0 ] && [ "$(wc -l <"$err")" -lt 20 ]
+    verdict "a closed pipe ends bench $1 quietly, exit 0" $?
+}
+unread -p 8-63 -n 0 -r 1 --delay 0.05
+unread --ops -p 8 -n 1 -r 1 --backend scalar
 if [ -c /dev/full ]; then
     "$llama" run -m "$model" -p Once -n 9 >/dev/full 2>"$err" </dev/null
     code=$?
