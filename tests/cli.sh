@@ -452,6 +452,13 @@ verdict "info: escapes for the terminal in a file's text stay text" $?
 code=$(cat "$work/code")
 [ "$code" -eq 0 ] && [ ! -s "$err" ]
 verdict "a closed pipe ends gguf dump quietly, exit 0" $?
+{
+    for i in $(seq 40); do echo "hello $i"; sleep 0.05; done | "$llama" chat -m "$model" --chat-template chatml -n 2 -c 8192 --json --verbose-prompt 2>"$err"
+    echo $? >"$work/code"
+} | head -c 1 >"$out"
+code=$(cat "$work/code")
+[ "$code" -eq 0 ] && [ "$(grep -c '^prompt: ' "$err")" -lt 20 ]
+verdict "a closed pipe ends chat --json quietly, exit 0" $?
 # unread ARGUMENTS...: a bench whose reader goes away after the first byte measures less than half of 40 or more tests.
 unread() {
     {
