@@ -519,6 +519,21 @@ wait "$id"
 code=$?
 [ "$code" -eq 3 ] && grep -q "^llama: '$work/cut.gguf' was cut short" "$err"
 verdict "a model that is cut short while it runs: exit 3, and its name" $?
+if mkfifo "$work/fifo" 2>/dev/null; then
+    : >"$out"
+    "$llama" run -m "$model" -f "$work/fifo" >"$out" 2>"$err" </dev/null &
+    id=$!
+    sleep 0.5
+    kill -INT "$id"
+    sleep 0.5
+    kill -KILL "$id" 2>/dev/null
+    wait "$id"
+    code=$?
+    [ "$code" -eq 130 ] && [ ! -s "$err" ]
+    verdict "Ctrl-C while -f waits for a pipe: exit 130" $?
+else
+    echo "SKIP: cli: Ctrl-C while -f waits for a pipe: mkfifo does not work here"
+fi
 interrupted "bench --ops" bench --op add,linear --backend ref
 interrupted "bench" bench -m "$model" -p 4096 -n 4096 -r 1000 --no-warmup --backend ref
 

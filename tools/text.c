@@ -16,11 +16,13 @@ int text_read(const char *path, tl_text *out) {
     size_t n;
     bool standard = strcmp(path, "-") == 0;
     errno = 0;
+    term_reading(true); /* a file may be a pipe or a terminal, and wait as stdin does */
     FILE *f = standard ? stdin : fopen(path, "rb");
-    if (!f)
-        return say_error(EXIT_RUN, "%s: %s", path, strerror(errno));
+    if (!f) {
+        term_reading(false);
+        return term_interrupts() > 0 ? EXIT_INTERRUPTED : say_error(EXIT_RUN, "%s: %s", path, strerror(errno));
+    }
     int code = 0;
-    term_reading(standard);
     while (code == 0 && (n = fread(chunk, 1, sizeof chunk, f)) > 0) {
         if (tl_text_append(out, chunk, n, &err))
             code = say_status(EXIT_RUN, &err);
