@@ -534,6 +534,24 @@ if mkfifo "$work/fifo" 2>/dev/null; then
 else
     echo "SKIP: cli: Ctrl-C while -f waits for a pipe: mkfifo does not work here"
 fi
+# printing ARGUMENTS...: Ctrl-C while the reader of a pipe is slow.
+printing() {
+    # shellcheck disable=SC2217 # it holds the pipe open, and reads nothing
+    sleep 3 <"$work/fifo" &
+    "$llama" "$@" >"$work/fifo" 2>"$err" </dev/null &
+    id=$!
+    sleep 1
+    kill -INT "$id"
+    wait "$id"
+    code=$?
+    [ "$code" -eq 130 ] && [ ! -s "$err" ]
+    verdict "Ctrl-C while $1 prints: exit 130" $?
+    wait
+}
+if [ -p "$work/fifo" ]; then
+    seq 40000 >"$work/numbers"
+    printing tokenize -m "$model" -f "$work/numbers" --ids
+fi
 interrupted "bench --ops" bench --op add,linear --backend ref
 interrupted "bench" bench -m "$model" -p 4096 -n 4096 -r 1000 --no-warmup --backend ref
 

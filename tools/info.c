@@ -6,6 +6,7 @@
 #include "tools/facts.h"
 #include "tools/load.h"
 #include "tools/say.h"
+#include "tools/term.h"
 
 /* From the metadata of any architecture, known to this build or not; 0: not said. */
 typedef struct Shape {
@@ -236,6 +237,7 @@ int command_info(int argc, char **argv) {
         return code;
     if (s.plan)
         return print_plan(&s);
+    term_interrupt_ends();
     code = collect(&f, &s);
     if (code == 0 && s.json)
         print_json(&f);
