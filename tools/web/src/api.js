@@ -1,6 +1,6 @@
 /* api.js: load, forecast and cache, for a host that says how to start workers and what a source is. */
 
-import { TallyError, usage } from './errors.js';
+import { TallyError, checkSignal, usage } from './errors.js';
 import { Link } from './link.js';
 import { Model } from './model.js';
 import { openStore } from './store.js';
@@ -57,6 +57,7 @@ async function workerOptions(host, plain, o) {
 
 export function makeApi(host) {
   async function run(name, source, o) {
+    checkSignal(o.signal);
     checkOptions(o);
     const { plain, chunks } = describeSource(host, source);
     const link = new Link(host, o.workerUrl === undefined ? undefined : host.absolute(o.workerUrl));

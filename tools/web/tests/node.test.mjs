@@ -242,8 +242,11 @@ for (const threads of [1, 2])
     });
 
     test('wrong options are refused with what was expected', async () => {
-      for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }])
+      for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }, { logitBias: { [65 + 2 ** 32]: 1 } }, { signal: {} }])
         await assert.rejects(collect(model.generate('x', o)), code('usage', /expected|no id/));
+      await assert.rejects(model.detokenize([65 + 2 ** 32]), code('usage', /array of ids/));
+      await assert.rejects(load(bytes, { signal: {} }), code('usage', /AbortSignal/));
+      assert.equal((await collect(model.generate('x', { maxTokens: 1, signal: null }))).ids.length, 1); /* none of these keeps the next call waiting */
       await assert.rejects(collect(model.generate(7)), code('usage'));
       await assert.rejects(collect(model.generate([])), code('usage', /empty/));
       await assert.rejects(collect(model.generate([{ role: 'user', content: 'a\0b' }])), code('usage', /U\+0000/));
