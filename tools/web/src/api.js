@@ -14,9 +14,18 @@ function* pieces(bytes) {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.slice(at, at + PIECE);
 }
 
+/* A path or a URL as the worker opens it; null: it is neither. */
+function address(host, source) {
+  try {
+    return host.source(source);
+  } catch (e) {
+    throw new TallyError('usage', `load: '${source}' is no address: ${e.message}`, { cause: e });
+  }
+}
+
 /* What the worker can open by itself, or a stream that it asks us for. */
 function describeSource(host, source) {
-  const plain = host.source(source);
+  const plain = address(host, source);
   if (plain) return { plain };
   if (typeof Blob !== 'undefined' && source instanceof Blob) return { plain: { blob: source } };
   const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source;
