@@ -343,6 +343,8 @@ describe('loading', () => {
   let base;
   const answers = {
     '/tiny.gguf': (q, r) => r.writeHead(200, { 'content-length': bytes.length }).end(bytes),
+    '/100%.gguf': (q, r) => r.end(bytes),
+    '/%ff.gguf': (q, r) => r.end('no model'),
     '/chunked.gguf': (q, r) => {
       r.write(bytes.subarray(0, 5000));
       r.end(bytes.subarray(5000));
@@ -384,9 +386,15 @@ describe('loading', () => {
     await assert.rejects(load(`${base}/nothing.gguf`), code('network', /answered 404/));
     await assert.rejects(load(`${base}/secret.gguf`), code('network', /401/));
     await assert.rejects(load(`${base}/broken.gguf`), code('network', /broke off/));
-    await assert.rejects(load('http://127.0.0.1:1/x.gguf'), code('network', /cannot be reached/));
+    await assert.rejects(load('http://127.0.0.1:1/x.gguf'), code('network', /cannot be reached: (bad port|connect ECONNREFUSED)/));
     const model = await load(`${base}/secret.gguf`, { headers: { authorization: 'Bearer x' } });
     await model.close();
+  });
+
+  test('an address with a percent sign that escapes nothing is loaded, and one that is none is refused', async () => {
+    await (await load(`${base}/100%.gguf`)).close();
+    await assert.rejects(load(`${base}/%ff.gguf`), code('file', /^%ff\.gguf: not a GGUF file/));
+    await assert.rejects(load('file:///%ff'), code('usage', /'file:\/\/\/%ff' is no address/));
   });
 
   test('bad files are refused by the library, by name', async () => {
