@@ -427,6 +427,13 @@ call run -m "$model" --chat-template chatml -st -p "Hello" -n 5 --temp 0
 cmp -s "$out" "$work/answer"
 verdict "run -st is that chat" $?
 refused 2 "the chat template is neither one of chatml" chat -m "$model" --chat-template nonesuch -st -p x
+echo chatml >"$work/template"
+echo Rhyme >"$work/system"
+call chat -m "$model" --chat-template chatml -sys Rhyme -st -p Hello -n 5 --temp 0 --json
+grep -o '"prompt_ids.*"stop"' "$out" >"$work/given"
+call chat -m "$model" --chat-template-file "$work/template" -sysf "$work/system" -st -p Hello -n 5 --temp 0 --json
+[ "$code" -eq 0 ] && grep -o '"prompt_ids.*"stop"' "$out" | cmp -s - "$work/given"
+verdict "chat: template and system message from files, less their newlines" $?
 refused 2 "--single-turn without a question" chat -m "$model" --chat-template chatml -st
 if [ "$model" != "${TALLY_DEMO_MODEL-}" ] && [ -n "$small" ]; then
     refused 2 "pass --chat-template NAME" chat -m "$model" -st -p x

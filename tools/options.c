@@ -65,7 +65,7 @@ static const Option table[] = {
     {CMD_TOKENIZE, "--stdin", NULL, OPTION_SET, F(from_stdin), .help = "the text from stdin, as -f -"},
     {CMD_CHAT | CMD_RUN, "-sys --system-prompt", "TEXT", OPTION_TEXT, F(system),
      .help = "the system message, in place of the model's own; only in a chat"},
-    {CMD_CHAT | CMD_RUN, "-sysf --system-prompt-file", "FILE", OPTION_TEXT, F(system_file), .help = "the same from a file"},
+    {CMD_CHAT | CMD_RUN, "-sysf --system-prompt-file", "FILE", OPTION_TEXT, F(system_file), .help = "the same from a file, less one newline at its end"},
     {GENERATE | CMD_TOKENIZE, "-e --escape", NULL, OPTION_CLEAR, F(no_escape),
      .help = "\\n, \\t, \\\\, \\\", \\xHH in -p and -sys mean what they do in C (the default)"},
     {GENERATE | CMD_TOKENIZE, "--no-escape", NULL, OPTION_SET, F(no_escape), .help = "they are taken as they stand"},
@@ -110,7 +110,7 @@ static const Option table[] = {
     {GENERATE, "--chat-template", "NAME", OPTION_TEXT, F(chat_template), .env = "LLAMA_ARG_CHAT_TEMPLATE",
      .help = "chatml, llama2, llama3, zephyr, mistral, or the text of a template; by default the model's"},
     {GENERATE, "--chat-template-file", "FILE", OPTION_TEXT, F(chat_template_file), .env = "LLAMA_ARG_CHAT_TEMPLATE_FILE",
-     .help = "the same from a file"},
+     .help = "the same from a file, less one newline at its end"},
     {CMD_ALL, "-co --color", "on|off|auto", OPTION_MAYBE, F(color), .choices = "on off auto", .env = "LLAMA_LOG_COLORS",
      .help = "colours; auto: on a terminal, unless NO_COLOR is set"},
 

@@ -10,7 +10,8 @@
 
 enum { MOST_TEXT = 1 << 28 }; /* bytes: more than any context holds, and an end to files that have none */
 
-int text_read(const char *path, tl_text *out) {
+/* Appends the whole of a file, or of stdin where path is "-". */
+static int text_read(const char *path, tl_text *out) {
     tl_error err;
     char chunk[1 << 14];
     size_t n;
@@ -38,6 +39,13 @@ int text_read(const char *path, tl_text *out) {
     term_reading(false);
     if (!standard)
         fclose(f);
+    return code;
+}
+
+int text_file(const char *path, tl_text *out) {
+    int code = text_read(path, out);
+    if (code == 0 && out->n > 0 && out->data[out->n - 1] == '\n')
+        out->data[--out->n] = 0;
     return code;
 }
 
@@ -87,9 +95,7 @@ int text_prompt(const Settings *s, bool pipe_too, tl_text *out, bool *found) {
         *found = false;
         return 0;
     }
-    int code = text_read(path, out);
-    if (code == 0 && out->n > 0 && out->data[out->n - 1] == '\n')
-        out->data[--out->n] = 0;                     /* the newline that editors add */
+    int code = text_file(path, out);
     *found = out->n > 0 || s->file || s->from_stdin; /* an empty pipe that nobody asked for is no prompt */
     return code;
 }
