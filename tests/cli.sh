@@ -244,6 +244,16 @@ verdict "variables: model, length, backend" $?
 LLAMA_ARG_MODEL=/none LLAMA_ARG_N_PREDICT=1 TALLY_BACKEND=abacus call run -m "$model" -p "Once upon a time" --temp 0 -n 12 --backend scalar
 cmp -s "$out" "$work/first"
 verdict "an argument wins over a variable" $?
+LLAMA_ARG_CACHE_TYPE_V=f32 LLAMA_LOG_VERBOSITY=1 call run -m "$model" -p "Once upon a time" --temp 0 -n 12 -ctk f16 -v
+cmp -s "$out" "$work/first" && grep -q '^memory: ' "$err"
+verdict "an argument wins over the variable of what it goes with: -ctk, -v" $?
+echo chatml >"$work/template"
+LLAMA_ARG_CHAT_TEMPLATE=nonesuch call chat -m "$model" --chat-template-file "$work/template" -st -p x -n 1
+[ "$code" -eq 0 ]
+verdict "an argument wins over the variable of what it excludes: --chat-template-file" $?
+LLAMA_ARG_MODEL=$model call run -hf owner/repo -p x -n 1
+[ "$code" -eq 2 ] && grep -q 'uses no network' "$err"
+verdict "an argument wins over the variable of what it excludes: -hf" $?
 OMP_NUM_THREADS=3 call run -m "$model" -p x -n 1 -v
 grep -q '3 threads' "$err"
 verdict "OMP_NUM_THREADS is a hint for threads" $?

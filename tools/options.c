@@ -258,6 +258,22 @@ static int settings_bare(Settings *s, int bare) {
     return 0;
 }
 
+/* The variables. An argument wins over them, also over those of the options that it excludes or that have to fit it. */
+static bool settings_environment(Settings *s) {
+    const char **const pairs[][2] = {{&s->chat_template, &s->chat_template_file}, {&s->type_k, &s->type_v}, {&s->model, &s->hf_repo}};
+    bool given[3][2];
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 2; k++)
+            given[i][k] = *pairs[i][k] != NULL;
+    if (!args_environment(&s->args))
+        return false;
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 2; k++)
+            if (given[i][k] && !given[i][1 - k])
+                *pairs[i][1 - k] = NULL;
+    return true;
+}
+
 int settings_read(Settings *s, unsigned command, const char *name, int bare, int argc, char **argv) {
     *s = settings_defaults();
     s->args = (Args){.table = table,
@@ -274,9 +290,9 @@ int settings_read(Settings *s, unsigned command, const char *name, int bare, int
     int code = settings_bare(s, bare);
     if (code)
         return code;
-    if (!args_environment(&s->args))
+    if (!settings_environment(s))
         return say_usage(s, "%s", s->args.error);
-    if (s->quiet || s->verbosity < 2)
+    if (s->quiet || (s->verbosity < 2 && !s->verbose))
         say_level(SAY_ERRORS);
     else if (s->verbose || s->verbosity > 3)
         say_level(SAY_ALL);
