@@ -261,6 +261,12 @@ OMP_NUM_THREADS=3 call run -m "$model" -p x -n 1 -v -t 1
 grep -q '1 thread$' "$err"
 verdict "-t wins over OMP_NUM_THREADS" $?
 
+if [ -n "$small" ] && [ -f "$TALLY_TEST_DATA/vocab/ggml-vocab-gpt-2.gguf" ]; then
+    call info "$TALLY_TEST_DATA/vocab/ggml-vocab-gpt-2.gguf"
+    [ "$code" -eq 0 ] && grep -q '^architecture  gpt2' "$out" && ! grep -q '^rope' "$out"
+    verdict "info: no rope where the file names none and its architecture is another" $?
+fi
+
 # ---- JSON ----
 
 if command -v python3 >/dev/null 2>&1; then
@@ -280,6 +286,9 @@ if command -v python3 >/dev/null 2>&1; then
     json "tokenize --ids" tokenize -m "$model" -p hello --ids
     json "info" info "$model" --json
     json "info --all" info "$model" --json --all
+    call info "$model" --json -c 100
+    grep -q '"n_ctx": 128' "$out"
+    verdict "info: the context in whole pages, as it would be" $?
     json "gguf dump --all" gguf dump "$model" --json --all
     json "gguf check" gguf check "$model" --json
     json "verify --digest" verify -m "$model" --digest --json
