@@ -238,6 +238,21 @@ else
     verdict "too little memory for the context: exit 4, and what to do" $?
 fi
 
+if [ -n "${TALLY_DEMO_MODEL-}" ]; then
+    (
+        # shellcheck disable=SC3045 # where it is missing, the check is skipped
+        ulimit -v 150000 2>/dev/null || exit 77
+        "$llama" run -m "$TALLY_DEMO_MODEL" -p x -n 1 -t 1 >"$out" 2>"$err" </dev/null
+    )
+    code=$?
+    if [ $code -eq 77 ]; then
+        echo "SKIP: cli: too little memory for the weights: ulimit -v does not work here"
+    else
+        [ "$code" -eq 4 ] && [ ! -s "$out" ] && grep -q '^--no-pack leaves the weights in the file' "$err"
+        verdict "too little memory for the weights: exit 4, and what to do" $?
+    fi
+fi
+
 LLAMA_ARG_MODEL=$model LLAMA_ARG_N_PREDICT=12 TALLY_BACKEND=scalar call run -p "Once upon a time" --temp 0 -v
 cmp -s "$out" "$work/first" && grep -q 'level scalar' "$err"
 verdict "variables: model, length, backend" $?
