@@ -238,18 +238,49 @@ else
     verdict "too little memory for the context: exit 4, and what to do" $?
 fi
 
+if [ -n "${TALLY_DEMO_MODEL-}" ]; then
+    (
+        # shellcheck disable=SC3045 # where it is missing, the check is skipped
+        ulimit -v 150000 2>/dev/null || exit 77
+        "$llama" run -m "$TALLY_DEMO_MODEL" -p x -n 1 -t 1 >"$out" 2>"$err" </dev/null
+    )
+    code=$?
+    if [ $code -eq 77 ]; then
+        echo "SKIP: cli: too little memory for the weights: ulimit -v does not work here"
+    else
+        [ "$code" -eq 4 ] && [ ! -s "$out" ] && grep -q '^--no-pack leaves the weights in the file' "$err"
+        verdict "too little memory for the weights: exit 4, and what to do" $?
+    fi
+fi
+
 LLAMA_ARG_MODEL=$model LLAMA_ARG_N_PREDICT=12 TALLY_BACKEND=scalar call run -p "Once upon a time" --temp 0 -v
 cmp -s "$out" "$work/first" && grep -q 'level scalar' "$err"
 verdict "variables: model, length, backend" $?
 LLAMA_ARG_MODEL=/none LLAMA_ARG_N_PREDICT=1 TALLY_BACKEND=abacus call run -m "$model" -p "Once upon a time" --temp 0 -n 12 --backend scalar
 cmp -s "$out" "$work/first"
 verdict "an argument wins over a variable" $?
+LLAMA_ARG_CACHE_TYPE_V=f32 LLAMA_LOG_VERBOSITY=1 call run -m "$model" -p "Once upon a time" --temp 0 -n 12 -ctk f16 -v
+cmp -s "$out" "$work/first" && grep -q '^memory: ' "$err"
+verdict "an argument wins over the variable of what it goes with: -ctk, -v" $?
+echo chatml >"$work/template"
+LLAMA_ARG_CHAT_TEMPLATE=nonesuch call chat -m "$model" --chat-template-file "$work/template" -st -p x -n 1
+[ "$code" -eq 0 ]
+verdict "an argument wins over the variable of what it excludes: --chat-template-file" $?
+LLAMA_ARG_MODEL=$model call run -hf owner/repo -p x -n 1
+[ "$code" -eq 2 ] && grep -q 'uses no network' "$err"
+verdict "an argument wins over the variable of what it excludes: -hf" $?
 OMP_NUM_THREADS=3 call run -m "$model" -p x -n 1 -v
 grep -q '3 threads' "$err"
 verdict "OMP_NUM_THREADS is a hint for threads" $?
 OMP_NUM_THREADS=3 call run -m "$model" -p x -n 1 -v -t 1
 grep -q '1 thread$' "$err"
 verdict "-t wins over OMP_NUM_THREADS" $?
+
+if [ -n "$small" ] && [ -f "$TALLY_TEST_DATA/vocab/ggml-vocab-gpt-2.gguf" ]; then
+    call info "$TALLY_TEST_DATA/vocab/ggml-vocab-gpt-2.gguf"
+    [ "$code" -eq 0 ] && grep -q '^architecture  gpt2' "$out" && ! grep -q '^rope' "$out"
+    verdict "info: no rope where the file names none and its architecture is another" $?
+fi
 
 # ---- JSON ----
 
@@ -270,6 +301,9 @@ if command -v python3 >/dev/null 2>&1; then
     json "tokenize --ids" tokenize -m "$model" -p hello --ids
     json "info" info "$model" --json
     json "info --all" info "$model" --json --all
+    call info "$model" --json -c 100
+    grep -q '"n_ctx": 128' "$out"
+    verdict "info: the context in whole pages, as it would be" $?
     json "gguf dump --all" gguf dump "$model" --json --all
     json "gguf check" gguf check "$model" --json
     json "verify --digest" verify -m "$model" --digest --json
@@ -427,6 +461,13 @@ call run -m "$model" --chat-template chatml -st -p "Hello" -n 5 --temp 0
 cmp -s "$out" "$work/answer"
 verdict "run -st is that chat" $?
 refused 2 "the chat template is neither one of chatml" chat -m "$model" --chat-template nonesuch -st -p x
+echo chatml >"$work/template"
+echo Rhyme >"$work/system"
+call chat -m "$model" --chat-template chatml -sys Rhyme -st -p Hello -n 5 --temp 0 --json
+grep -o '"prompt_ids.*"stop"' "$out" >"$work/given"
+call chat -m "$model" --chat-template-file "$work/template" -sysf "$work/system" -st -p Hello -n 5 --temp 0 --json
+[ "$code" -eq 0 ] && grep -o '"prompt_ids.*"stop"' "$out" | cmp -s - "$work/given"
+verdict "chat: template and system message from files, less their newlines" $?
 refused 2 "--single-turn without a question" chat -m "$model" --chat-template chatml -st
 if [ "$model" != "${TALLY_DEMO_MODEL-}" ] && [ -n "$small" ]; then
     refused 2 "pass --chat-template NAME" chat -m "$model" -st -p x
@@ -452,6 +493,25 @@ verdict "info: escapes for the terminal in a file's text stay text" $?
 code=$(cat "$work/code")
 [ "$code" -eq 0 ] && [ ! -s "$err" ]
 verdict "a closed pipe ends gguf dump quietly, exit 0" $?
+{
+    for i in $(seq 40); do echo "hello $i"; sleep 0.05; done | "$llama" chat -m "$model" --chat-template chatml -n 2 -c 8192 --json --verbose-prompt 2>"$err"
+    echo $? >"$work/code"
+} | head -c 1 >"$out"
+code=$(cat "$work/code")
+[ "$code" -eq 0 ] && [ "$(grep -c '^prompt: ' "$err")" -lt 20 ]
+verdict "a closed pipe ends chat --json quietly, exit 0" $?
+# unread ARGUMENTS...: a bench whose reader goes away after the first byte measures less than half of 40 or more tests.
+unread() {
+    {
+        "$llama" bench -m "$model" "$@" -oe jsonl -q 2>"$err" </dev/null
+        echo $? >"$work/code"
+    } | head -c 1 >"$out"
+    code=$(cat "$work/code")
+    [ "$code" -eq 0 ] && [ "$(wc -l <"$err")" -lt 20 ]
+    verdict "a closed pipe ends bench $1 quietly, exit 0" $?
+}
+unread -p 8-63 -n 0 -r 1 --delay 0.05
+unread --ops -p 8 -n 1 -r 1 --backend scalar
 if [ -c /dev/full ]; then
     "$llama" run -m "$model" -p Once -n 9 >/dev/full 2>"$err" </dev/null
     code=$?
@@ -500,6 +560,39 @@ wait "$id"
 code=$?
 [ "$code" -eq 3 ] && grep -q "^llama: '$work/cut.gguf' was cut short" "$err"
 verdict "a model that is cut short while it runs: exit 3, and its name" $?
+if mkfifo "$work/fifo" 2>/dev/null; then
+    : >"$out"
+    "$llama" run -m "$model" -f "$work/fifo" >"$out" 2>"$err" </dev/null &
+    id=$!
+    sleep 0.5
+    kill -INT "$id"
+    sleep 0.5
+    kill -KILL "$id" 2>/dev/null
+    wait "$id"
+    code=$?
+    [ "$code" -eq 130 ] && [ ! -s "$err" ]
+    verdict "Ctrl-C while -f waits for a pipe: exit 130" $?
+else
+    echo "SKIP: cli: Ctrl-C while -f waits for a pipe: mkfifo does not work here"
+fi
+# printing ARGUMENTS...: Ctrl-C while the reader of a pipe is slow.
+printing() {
+    # shellcheck disable=SC2217 # it holds the pipe open, and reads nothing
+    sleep 3 <"$work/fifo" &
+    "$llama" "$@" >"$work/fifo" 2>"$err" </dev/null &
+    id=$!
+    sleep 1
+    kill -INT "$id"
+    wait "$id"
+    code=$?
+    [ "$code" -eq 130 ] && [ ! -s "$err" ]
+    verdict "Ctrl-C while $1 prints: exit 130" $?
+    wait
+}
+if [ -p "$work/fifo" ]; then
+    seq 40000 >"$work/numbers"
+    printing tokenize -m "$model" -f "$work/numbers" --ids
+fi
 interrupted "bench --ops" bench --op add,linear --backend ref
 interrupted "bench" bench -m "$model" -p 4096 -n 4096 -r 1000 --no-warmup --backend ref
 

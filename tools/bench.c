@@ -61,6 +61,8 @@ static int run_test(Bench *b, BenchTest test) {
     int code = r.samples && r.rates ? bench_measure(&b->runner, &test, &r) : say_error(EXIT_MEMORY, "out of memory for the samples");
     for (int i = 0; i < b->n_printers && code == 0; i++)
         bench_print(&b->printer[i], &b->engine, b->settings, &r);
+    if (code == 0 && !out_open())
+        code = BENCH_UNREAD;
     free(r.samples);
     free(r.rates);
     return code;
@@ -185,7 +187,7 @@ static int bench(const Settings *s, const Lists *l) {
         code = run_models(&b, s, s->models.text[i]);
     for (int i = 0; i < b.n_printers; i++)
         bench_print_end(&b.printer[i]);
-    return code;
+    return code == BENCH_UNREAD ? EXIT_DONE : code;
 }
 
 int command_bench(int argc, char **argv) {

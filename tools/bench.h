@@ -5,6 +5,8 @@
 #include "tools/load.h"
 #include "tools/record.h"
 
+enum { BENCH_UNREAD = -1 }; /* in place of an exit code: nobody reads further results, so nothing is measured any more */
+
 /* ---- lists (bench_lists.c): each call appends; the list is all zero at first ---- */
 
 enum { LIST_MAX = 64, SPEC_MAX = 128 };

@@ -225,6 +225,8 @@ static int run_backend(Ops *o, const OpCase *c, const Expected *e, const OpBacke
     if (code == 0 && r.sum.bytes > 0 && (code = run_timed(o, &b, &be->peaks, &r)) == 0)
         for (int i = 0; i < o->n_printers; i++)
             op_print(&o->printer[i], &b, &be->peaks, &r);
+    if (code == 0 && !out_open())
+        code = BENCH_UNREAD;
     term_on_interrupt(NULL, NULL);
     if (r.samples)
         op_graph_close(&b);
@@ -361,5 +363,5 @@ int bench_ops(const Settings *s, const Lists *l) {
     for (int i = 0; i < o.n_backends; i++)
         tl_backend_free(o.backend[i].be);
     tl_backend_free(o.ref);
-    return code;
+    return code == BENCH_UNREAD ? EXIT_DONE : code;
 }

@@ -59,7 +59,7 @@ static int answer(Chat *c) {
                  (int)tl_context_size(c->engine.context));
     if (!messages_add(&c->messages, "assistant", g->text.data ? g->text.data : "", g->text.n))
         return say_error(EXIT_MEMORY, "out of memory for the answer");
-    return c->last == STOP_CLOSED ? NEXT_EOF : 0;
+    return out_open() ? 0 : NEXT_EOF;
 }
 
 /* A question and its answer; a question that cannot be answered is taken back. */

@@ -11,6 +11,7 @@
 #include "tools/term.h"
 
 static int dump(const tl_gguf *g, const Settings *s) {
+    term_interrupt_ends();
     if (s->json) {
         Json j = json_on(stdout, true);
         json_open(&j, NULL, '{');

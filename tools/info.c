@@ -6,6 +6,7 @@
 #include "tools/facts.h"
 #include "tools/load.h"
 #include "tools/say.h"
+#include "tools/term.h"
 
 /* From the metadata of any architecture, known to this build or not; 0: not said. */
 typedef struct Shape {
@@ -51,7 +52,8 @@ static void collect_shape(const tl_gguf *g, Shape *h) {
     h->head_dim = arch_int(g, h->arch, "attention.key_length", h->heads > 0 ? h->embedding / h->heads : 0);
     h->rope_dims = arch_int(g, h->arch, "rope.dimension_count", h->head_dim);
     h->context = arch_int(g, h->arch, "context_length", 0);
-    h->rope_base = h->heads > 0 ? 10000 : 0;
+    bool llama = h->arch.n == 5 && memcmp(h->arch.data, "llama", 5) == 0; /* others may know no rope, or have another default */
+    h->rope_base = llama && h->heads > 0 ? 10000 : 0;
     snprintf(key, sizeof key, "%.*s.rope.freq_base", (int)h->arch.n, h->arch.data);
     tl_gguf_get_float(g, key, false, &h->rope_base, &err);
     h->tied = tl_gguf_tensor_find(g, "output.weight") == NULL;
@@ -115,8 +117,10 @@ static void print_model(const Facts *f) {
            (int)ids.bos, ids.add_bos ? " added" : "", (int)ids.eos, ids.add_eos ? " added" : "");
 }
 
+/* Tokens that the context would hold: whole pages. */
 static int64_t context_length(const Facts *f) {
-    return f->options.n_ctx ? f->options.n_ctx : f->shape.context;
+    int64_t n = f->options.n_ctx ? f->options.n_ctx : f->shape.context;
+    return (n + TL_PAGE - 1) / TL_PAGE * TL_PAGE;
 }
 
 static void print_forecast(const Facts *f) {
@@ -236,6 +240,7 @@ int command_info(int argc, char **argv) {
         return code;
     if (s.plan)
         return print_plan(&s);
+    term_interrupt_ends();
     code = collect(&f, &s);
     if (code == 0 && s.json)
         print_json(&f);

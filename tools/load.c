@@ -120,6 +120,8 @@ int engine_load(Engine *e, const Settings *s, const char *spec, int64_t threads,
     }
     tl_status status = tl_model_load_gguf(&e->model, g, e->backend, &mo, &err);
     term_progress_clear();
+    if (status == TL_ERR_MEMORY && !s->no_pack)
+        say_note("--no-pack leaves the weights in the file, from where the system can fetch them again: slower, with less memory");
     if (status)
         return say_status(EXIT_MODEL, &err);
     const tl_hparams *hp = tl_model_hparams(e->model);

@@ -62,7 +62,7 @@ static int choose_template(Messages *m, const Settings *s, const tl_model *model
         return template_by_text(m, s, s->chat_template, strlen(s->chat_template));
     if (s->chat_template_file) {
         tl_text text = {0};
-        int code = text_read(s->chat_template_file, &text);
+        int code = text_file(s->chat_template_file, &text);
         if (code == 0)
             code = template_by_text(m, s, text.data ? text.data : "", text.n);
         tl_text_free(&text);
@@ -79,7 +79,7 @@ int messages_open(Messages *m, const Settings *s, const tl_model *model) {
     int code = choose_template(m, s, model, &system);
     if (code == 0 && (s->system || s->system_file)) {
         system.n = 0;
-        code = s->system ? text_argument(s, s->system, &system) : text_read(s->system_file, &system);
+        code = s->system ? text_argument(s, s->system, &system) : text_file(s->system_file, &system);
     }
     if (code == 0 && system.n > 0 && !messages_add(m, "system", system.data, system.n))
         code = say_error(EXIT_MEMORY, "out of memory for the system message");

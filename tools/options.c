@@ -65,7 +65,7 @@ static const Option table[] = {
     {CMD_TOKENIZE, "--stdin", NULL, OPTION_SET, F(from_stdin), .help = "the text from stdin, as -f -"},
     {CMD_CHAT | CMD_RUN, "-sys --system-prompt", "TEXT", OPTION_TEXT, F(system),
      .help = "the system message, in place of the model's own; only in a chat"},
-    {CMD_CHAT | CMD_RUN, "-sysf --system-prompt-file", "FILE", OPTION_TEXT, F(system_file), .help = "the same from a file"},
+    {CMD_CHAT | CMD_RUN, "-sysf --system-prompt-file", "FILE", OPTION_TEXT, F(system_file), .help = "the same from a file, less one newline at its end"},
     {GENERATE | CMD_TOKENIZE, "-e --escape", NULL, OPTION_CLEAR, F(no_escape),
      .help = "\\n, \\t, \\\\, \\\", \\xHH in -p and -sys mean what they do in C (the default)"},
     {GENERATE | CMD_TOKENIZE, "--no-escape", NULL, OPTION_SET, F(no_escape), .help = "they are taken as they stand"},
@@ -110,7 +110,7 @@ static const Option table[] = {
     {GENERATE, "--chat-template", "NAME", OPTION_TEXT, F(chat_template), .env = "LLAMA_ARG_CHAT_TEMPLATE",
      .help = "chatml, llama2, llama3, zephyr, mistral, or the text of a template; by default the model's"},
     {GENERATE, "--chat-template-file", "FILE", OPTION_TEXT, F(chat_template_file), .env = "LLAMA_ARG_CHAT_TEMPLATE_FILE",
-     .help = "the same from a file"},
+     .help = "the same from a file, less one newline at its end"},
     {CMD_ALL, "-co --color", "on|off|auto", OPTION_MAYBE, F(color), .choices = "on off auto", .env = "LLAMA_LOG_COLORS",
      .help = "colours; auto: on a terminal, unless NO_COLOR is set"},
 
@@ -258,6 +258,22 @@ static int settings_bare(Settings *s, int bare) {
     return 0;
 }
 
+/* The variables. An argument wins over them, also over those of the options that it excludes or that have to fit it. */
+static bool settings_environment(Settings *s) {
+    const char **const pairs[][2] = {{&s->chat_template, &s->chat_template_file}, {&s->type_k, &s->type_v}, {&s->model, &s->hf_repo}};
+    bool given[3][2];
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 2; k++)
+            given[i][k] = *pairs[i][k] != NULL;
+    if (!args_environment(&s->args))
+        return false;
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 2; k++)
+            if (given[i][k] && !given[i][1 - k])
+                *pairs[i][1 - k] = NULL;
+    return true;
+}
+
 int settings_read(Settings *s, unsigned command, const char *name, int bare, int argc, char **argv) {
     *s = settings_defaults();
     s->args = (Args){.table = table,
@@ -274,9 +290,9 @@ int settings_read(Settings *s, unsigned command, const char *name, int bare, int
     int code = settings_bare(s, bare);
     if (code)
         return code;
-    if (!args_environment(&s->args))
+    if (!settings_environment(s))
         return say_usage(s, "%s", s->args.error);
-    if (s->quiet || s->verbosity < 2)
+    if (s->quiet || (s->verbosity < 2 && !s->verbose))
         say_level(SAY_ERRORS);
     else if (s->verbose || s->verbosity > 3)
         say_level(SAY_ALL);

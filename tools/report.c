@@ -258,11 +258,15 @@ void out_setup(void) {
     setvbuf(stdout, NULL, _IOLBF, 1 << 16);
 }
 
+bool out_open(void) {
+    return !ferror(stdout);
+}
+
 bool out_write(const char *text, size_t n) {
     fwrite(text, 1, n, stdout);
     if (term_is_tty(TERM_STDOUT))
         fflush(stdout);
-    return !ferror(stdout);
+    return out_open();
 }
 
 int out_finish(int code) {

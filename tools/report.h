@@ -53,6 +53,7 @@ void print_escaped(FILE *file, const char *text, size_t n);
 /* Flushed at every write on a terminal, else by line. */
 void out_setup(void);
 /* False once stdout is closed or full. */
+bool out_open(void);
 bool out_write(const char *text, size_t n);
 /* The exit code, after what was printed has left: a full disk is an error, a closed pipe is not. */
 int out_finish(int code);

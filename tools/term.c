@@ -40,15 +40,15 @@ const char *term_color(int stream, const char *sequence) {
 
 /* ---- signals ---- */
 
-static volatile sig_atomic_t interrupts;
+static volatile sig_atomic_t interrupts, patience = 3; /* asked twice and still here */
 static void (*volatile interrupt_fn)(void *);
 static void *volatile interrupt_arg;
 
 static void handle_interrupt(int signal_number) {
     int saved = errno;
     (void)signal_number;
-    if (++interrupts >= 3)
-        _exit(130); /* asked twice and still here */
+    if (++interrupts >= patience)
+        _exit(130);
     if (interrupt_fn)
         interrupt_fn(interrupt_arg);
     errno = saved;
@@ -111,6 +111,10 @@ int term_interrupts(void) {
 
 void term_reset_interrupts(void) {
     interrupts = 0;
+}
+
+void term_interrupt_ends(void) {
+    patience = 1;
 }
 
 void term_on_interrupt(void (*fn)(void *), void *arg) {

@@ -29,6 +29,8 @@ void term_watch_file(const char *path, int code);
 /* How often Ctrl-C was pressed since the last reset. */
 int term_interrupts(void);
 void term_reset_interrupts(void);
+/* The first Ctrl-C ends the process from now on: for commands that only print, and hold nothing that has to be told or undone. */
+void term_interrupt_ends(void);
 /* Has the reader of a pipe gone away? */
 bool term_pipe_closed(void);
 /* The handler calls fn(arg) (NULL: nothing): something that may be called from a signal handler. */

@@ -10,17 +10,20 @@
 
 enum { MOST_TEXT = 1 << 28 }; /* bytes: more than any context holds, and an end to files that have none */
 
-int text_read(const char *path, tl_text *out) {
+/* Appends the whole of a file, or of stdin where path is "-". */
+static int text_read(const char *path, tl_text *out) {
     tl_error err;
     char chunk[1 << 14];
     size_t n;
     bool standard = strcmp(path, "-") == 0;
     errno = 0;
+    term_reading(true); /* a file may be a pipe or a terminal, and wait as stdin does */
     FILE *f = standard ? stdin : fopen(path, "rb");
-    if (!f)
-        return say_error(EXIT_RUN, "%s: %s", path, strerror(errno));
+    if (!f) {
+        term_reading(false);
+        return term_interrupts() > 0 ? EXIT_INTERRUPTED : say_error(EXIT_RUN, "%s: %s", path, strerror(errno));
+    }
     int code = 0;
-    term_reading(standard);
     while (code == 0 && (n = fread(chunk, 1, sizeof chunk, f)) > 0) {
         if (tl_text_append(out, chunk, n, &err))
             code = say_status(EXIT_RUN, &err);
@@ -36,6 +39,13 @@ int text_read(const char *path, tl_text *out) {
     term_reading(false);
     if (!standard)
         fclose(f);
+    return code;
+}
+
+int text_file(const char *path, tl_text *out) {
+    int code = text_read(path, out);
+    if (code == 0 && out->n > 0 && out->data[out->n - 1] == '\n')
+        out->data[--out->n] = 0;
     return code;
 }
 
@@ -85,9 +95,7 @@ int text_prompt(const Settings *s, bool pipe_too, tl_text *out, bool *found) {
         *found = false;
         return 0;
     }
-    int code = text_read(path, out);
-    if (code == 0 && out->n > 0 && out->data[out->n - 1] == '\n')
-        out->data[--out->n] = 0;                     /* the newline that editors add */
+    int code = text_file(path, out);
     *found = out->n > 0 || s->file || s->from_stdin; /* an empty pipe that nobody asked for is no prompt */
     return code;
 }

@@ -4,8 +4,8 @@
 
 #include "tools/settings.h"
 
-/* Appends the whole of a file, or of stdin where path is "-". */
-int text_read(const char *path, tl_text *out);
+/* Appends a file, or stdin where path is "-", less the newline that editors add. */
+int text_file(const char *path, tl_text *out);
 /* Appends text, escapes such as \n resolved unless the user forbade it. */
 int text_argument(const Settings *s, const char *text, tl_text *out);
 /* The prompt by -p, -f, -bf, --stdin or a pipe; *found false: there is none. */

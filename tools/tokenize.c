@@ -6,6 +6,7 @@
 #include "tools/load.h"
 #include "tools/report.h"
 #include "tools/say.h"
+#include "tools/term.h"
 #include "tools/text.h"
 
 static void print_json(const tl_tokenizer *t, const tl_ids *ids) {
@@ -73,8 +74,10 @@ int command_tokenize(int argc, char **argv) {
         code = say_usage(&s, "no text: give -p TEXT or -f FILE, or pipe it in");
     if (code == 0 && (tl_gguf_open(&g, path, &err) || tl_tokenizer_new(&t, g, &err)))
         code = say_status(EXIT_MODEL, &err);
-    if (code == 0)
+    if (code == 0) {
+        term_interrupt_ends();
         code = tokenize(&s, t, &text);
+    }
     tl_tokenizer_free(t);
     tl_gguf_free(g);
     tl_text_free(&text);

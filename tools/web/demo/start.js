@@ -3,7 +3,14 @@
 import { cache, load } from '../src/tally.js';
 import { $, bytes, el } from './dom.js';
 
-const nameOf = (url) => decodeURIComponent(new URL(url, location.href).pathname.split('/').pop() || url);
+/* For people to read; what is no URL, as it was typed: load says what is wrong with it. */
+function nameOf(url) {
+  try {
+    return decodeURIComponent(new URL(url, location.href).pathname.split('/').pop() || url);
+  } catch {
+    return url;
+  }
+}
 
 export class Start {
   /* onModel(model, name) once one is loaded; options() gives what to load it with. */
@@ -47,10 +54,9 @@ export class Start {
 
   /* The list beside the page, where whoever serves it has one. */
   async showServed() {
-    const list = await fetch('models.json').then(
-      (r) => (r.ok ? r.json() : []),
-      () => [],
-    );
+    const list = await fetch('models.json')
+      .then((r) => (r.ok ? r.json() : []))
+      .catch(() => []); /* some hosts answer with a page for whatever they lack */
     $('models').replaceChildren(
       ...list.map((m) => {
         const button = el('button', {}, el('span', {}, el('b', {}, m.name), el('small', {}, bytes(m.bytes))), el('span.go', {}, 'Load'));

@@ -1,6 +1,6 @@
 /* api.js: load, forecast and cache, for a host that says how to start workers and what a source is. */
 
-import { TallyError, usage } from './errors.js';
+import { TallyError, checkSignal, usage } from './errors.js';
 import { Link } from './link.js';
 import { Model } from './model.js';
 import { openStore } from './store.js';
@@ -14,9 +14,18 @@ function* pieces(bytes) {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.slice(at, at + PIECE);
 }
 
+/* A path or a URL as the worker opens it; null: it is neither. */
+function address(host, source) {
+  try {
+    return host.source(source);
+  } catch (e) {
+    throw new TallyError('usage', `load: '${source}' is no address: ${e.message}`, { cause: e });
+  }
+}
+
 /* What the worker can open by itself, or a stream that it asks us for. */
 function describeSource(host, source) {
-  const plain = host.source(source);
+  const plain = address(host, source);
   if (plain) return { plain };
   if (typeof Blob !== 'undefined' && source instanceof Blob) return { plain: { blob: source } };
   const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source;
@@ -57,6 +66,7 @@ async function workerOptions(host, plain, o) {
 
 export function makeApi(host) {
   async function run(name, source, o) {
+    checkSignal(o.signal);
     checkOptions(o);
     const { plain, chunks } = describeSource(host, source);
     const link = new Link(host, o.workerUrl === undefined ? undefined : host.absolute(o.workerUrl));

@@ -1,6 +1,6 @@
 /* model.js: a loaded model as users see it: checks what they pass, queues their calls, and turns the worker's events into iterators. */
 
-import { aborted, usage } from './errors.js';
+import { aborted, checkSignal, usage } from './errors.js';
 import { chatCompletions } from './openai.js';
 
 const ROLES = ['system', 'user', 'assistant'];
@@ -20,6 +20,9 @@ const OPTIONS = {
   top: [0, 100, true],
 };
 
+/* Larger numbers would be cut to 32 bits, and be other tokens. */
+const isId = (id) => Number.isInteger(id) && id === (id | 0);
+
 function checkOptions(o) {
   for (const [name, [least, most, whole]] of Object.entries(OPTIONS)) {
     const v = o[name];
@@ -31,7 +34,7 @@ function checkOptions(o) {
   }
   for (const s of [o.stop ?? []].flat()) usage(typeof s === 'string' && s !== '', 'stop: expected a string that is not empty, or several');
   for (const [id, value] of Object.entries(o.logitBias ?? {}))
-    usage(/^\d+$/.test(id) && typeof value === 'number' && !Number.isNaN(value), `logitBias: '${id}: ${value}' is no id and number`);
+    usage(/^\d+$/.test(id) && isId(Number(id)) && typeof value === 'number' && !Number.isNaN(value), `logitBias: '${id}: ${value}' is no id and number`);
 }
 
 function checkMessages(messages) {
@@ -116,6 +119,7 @@ export class Model {
     const messages = Array.isArray(prompt) ? prompt : undefined;
     usage(messages || typeof prompt === 'string', 'generate: expected a string or an array of messages');
     const { signal, ...rest } = options;
+    checkSignal(signal);
     checkOptions(rest);
     if (messages) checkMessages(messages);
     const leave = await this.#queue.enter(signal);
@@ -155,7 +159,7 @@ export class Model {
   }
 
   async detokenize(ids, { special = false } = {}) {
-    usage(Array.isArray(ids) && ids.every(Number.isInteger), 'detokenize: expected an array of ids');
+    usage(Array.isArray(ids) && ids.every(isId), 'detokenize: expected an array of ids');
     return this.#call('detokenize', { ids, special });
   }
 

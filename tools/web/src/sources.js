@@ -20,8 +20,18 @@ async function* askedChunks(call) {
   }
 }
 
+/* A file's name for people to read: as it stands where its escapes are none. */
+function nameOf(url) {
+  const name = url.split(/[?#]/)[0].split('/').pop() || url;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
 async function urlSource(host, call, options, url) {
-  const name = decodeURIComponent(url.split(/[?#]/)[0].split('/').pop() || url);
+  const name = nameOf(url);
   if (options.cache !== false && /^https?:/.test(url)) {
     const store = await openStore(host.storage, host.locks, (text) => call.warn(text));
     if (store) return store.source(url, name, options.headers ?? {}, call);

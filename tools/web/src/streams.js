@@ -51,7 +51,7 @@ export async function request(url, headers, signal) {
     response = await fetch(url, { headers, signal, cache: 'no-store' });
   } catch (e) {
     if (signal.aborted) throw aborted();
-    throw new TallyError('network', `${url} cannot be reached: ${e.message}; is the address right, and does the server allow this page (CORS)?`, {
+    throw new TallyError('network', `${url} cannot be reached: ${e.cause?.message || e.message}; is the address right, and does the server allow this page (CORS)?`, {
       cause: e,
     });
   }

@@ -242,8 +242,11 @@ for (const threads of [1, 2])
     });
 
     test('wrong options are refused with what was expected', async () => {
-      for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }])
+      for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }, { logitBias: { [65 + 2 ** 32]: 1 } }, { signal: {} }])
         await assert.rejects(collect(model.generate('x', o)), code('usage', /expected|no id/));
+      await assert.rejects(model.detokenize([65 + 2 ** 32]), code('usage', /array of ids/));
+      await assert.rejects(load(bytes, { signal: {} }), code('usage', /AbortSignal/));
+      assert.equal((await collect(model.generate('x', { maxTokens: 1, signal: null }))).ids.length, 1); /* none of these keeps the next call waiting */
       await assert.rejects(collect(model.generate(7)), code('usage'));
       await assert.rejects(collect(model.generate([])), code('usage', /empty/));
       await assert.rejects(collect(model.generate([{ role: 'user', content: 'a\0b' }])), code('usage', /U\+0000/));
@@ -340,6 +343,8 @@ describe('loading', () => {
   let base;
   const answers = {
     '/tiny.gguf': (q, r) => r.writeHead(200, { 'content-length': bytes.length }).end(bytes),
+    '/100%.gguf': (q, r) => r.end(bytes),
+    '/%ff.gguf': (q, r) => r.end('no model'),
     '/chunked.gguf': (q, r) => {
       r.write(bytes.subarray(0, 5000));
       r.end(bytes.subarray(5000));
@@ -381,9 +386,15 @@ describe('loading', () => {
     await assert.rejects(load(`${base}/nothing.gguf`), code('network', /answered 404/));
     await assert.rejects(load(`${base}/secret.gguf`), code('network', /401/));
     await assert.rejects(load(`${base}/broken.gguf`), code('network', /broke off/));
-    await assert.rejects(load('http://127.0.0.1:1/x.gguf'), code('network', /cannot be reached/));
+    await assert.rejects(load('http://127.0.0.1:1/x.gguf'), code('network', /cannot be reached: (bad port|connect ECONNREFUSED)/));
     const model = await load(`${base}/secret.gguf`, { headers: { authorization: 'Bearer x' } });
     await model.close();
+  });
+
+  test('an address with a percent sign that escapes nothing is loaded, and one that is none is refused', async () => {
+    await (await load(`${base}/100%.gguf`)).close();
+    await assert.rejects(load(`${base}/%ff.gguf`), code('file', /^%ff\.gguf: not a GGUF file/));
+    await assert.rejects(load('file:///%ff'), code('usage', /'file:\/\/\/%ff' is no address/));
   });
 
   test('bad files are refused by the library, by name', async () => {

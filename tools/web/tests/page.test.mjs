@@ -40,6 +40,19 @@ test('the chat page', { skip: missing }, async (t) => {
     discard(folder);
   });
 
+  await t.test('does without a list of models, and says what is wrong with a link', async () => {
+    await page.route('**/models.json', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><p>whatever is asked for' }));
+    await page.goto(base);
+    await page.locator('#url').evaluate((input) => {
+      input.value = 'http://%';
+      input.form.noValidate = true; /* browsers differ in what they let pass */
+      input.form.requestSubmit();
+    });
+    await page.getByRole('alert').filter({ hasText: "'http://%' is no address" }).waitFor();
+    assert.deepEqual(faults, []);
+    await page.unroute('**/models.json');
+  });
+
   await t.test('offers the models that are served, a link and a file', async () => {
     await dark(false);
     await page.goto(base);
