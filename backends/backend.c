@@ -112,6 +112,16 @@ static tl_status unknown(const char *spec, size_t n, tl_error *err) {
     return tl_fail(err, TL_ERR_USAGE, "backend '%.80s' is unknown; there are %s (a level name means cpu:isa=NAME)", spec, list);
 }
 
+static tl_status check_repeats(const char *options, tl_error *err) {
+    tl_option o, later;
+    tl_status s;
+    for (const char *list = options; (s = tl_option_next(&list, &o, err)) == TL_MORE;)
+        for (const char *rest = list; tl_option_next(&rest, &later, NULL) == TL_MORE;)
+            if (strcmp(o.key, later.key) == 0)
+                return tl_fail(err, TL_ERR_USAGE, "backend option %s is given twice, as %s and as %s", o.key, o.value, later.value);
+    return s;
+}
+
 tl_status tl_backend_open(tl_backend **out, const char *spec, tl_error *err) {
     if (!out)
         return tl_fail(err, TL_ERR_USAGE, "tl_backend_open: no place for the backend given");
@@ -140,6 +150,9 @@ tl_status tl_backend_open(tl_backend **out, const char *spec, tl_error *err) {
     }
     if (!row)
         return unknown(spec, n, err);
+    tl_status s = check_repeats(options, err);
+    if (s)
+        return s;
     tl_backend *be = tl_alloc(sizeof *be);
     if (!be)
         return tl_fail(err, TL_ERR_MEMORY, "backend: out of memory");
@@ -151,7 +164,7 @@ tl_status tl_backend_open(tl_backend **out, const char *spec, tl_error *err) {
         return tl_fail(err, TL_ERR_MEMORY, "backend: out of memory");
     }
     strcpy(be->spec, spec);
-    tl_status s = be->ops->open(be, options, err);
+    s = be->ops->open(be, options, err);
     if (s) {
         tl_backend_free(be);
         return s;

@@ -32,7 +32,8 @@ static tl_status get_float(const tl_gguf *g, const tl_hparams *hp, const char *s
     return s;
 }
 
-/* rope.scaling.*; the old rope.scale_linear means linear, as does a factor without a type. */
+/* rope.scaling.*, as llama.cpp reads them: the old rope.scale_linear is the factor where none is given, a factor without a type means
+ * linear, and "none" scales by no factor. */
 static tl_status read_rope(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
     char buf[96];
     tl_gguf_string type = {NULL, 0};
@@ -50,6 +51,9 @@ static tl_status read_rope(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
         (s = tl_gguf_get_string(g, key(hp, "rope.scaling.type", buf), false, &type, err)))
         return s;
     hp->rope_original_ctx = original;
+    char factor[96];
+    if (old > 0 && tl_gguf_find(g, key(hp, "rope.scaling.factor", factor)) < 0)
+        hp->rope_factor = old;
     if (!type.data)
         hp->rope_scaling = hp->rope_factor > 0 && hp->rope_factor != 1 ? TL_ROPE_LINEAR : TL_ROPE_NONE;
     else if (type.n == 4 && memcmp(type.data, "none", 4) == 0)
@@ -61,10 +65,6 @@ static tl_status read_rope(const tl_gguf *g, tl_hparams *hp, tl_error *err) {
     else
         return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: %s is '%.*s'; this build knows none, linear, yarn", tl_gguf_label(g), buf,
                        (int)(type.n < 40 ? type.n : 40), type.data);
-    if (hp->rope_scaling == TL_ROPE_NONE && old > 1) {
-        hp->rope_scaling = TL_ROPE_LINEAR;
-        hp->rope_factor = old;
-    }
     if (hp->rope_scaling != TL_ROPE_NONE && !(hp->rope_factor > 0))
         return tl_fail(err, TL_ERR_FORMAT, "%s: %s.rope.scaling.factor must be above 0", tl_gguf_label(g), hp->arch);
     return TL_OK;

@@ -453,6 +453,9 @@ answers=$(sed -n 's/^generation .* \([0-9]*\) tokens .*/\1/p' "$err")
 [ "$code" -eq 0 ] && [ "${answers:-0}" -gt 0 ] && [ "$answers" -le 10 ] && grep -q '/unknown is not a command' "$err" && grep -q 'the conversation is forgotten' "$err" &&
     ! grep -q '/' "$out"
 verdict "chat through a pipe: answers on stdout, commands obeyed" $?
+"$llama" chat -m "$model" --chat-template chatml <"$work" >"$out" 2>"$err"
+[ $? -eq 1 ] && grep -q "stdin: " "$err"
+verdict "chat says that its input cannot be read, exit 1" $?
 call chat -m "$model" --chat-template chatml --single-turn -p "Hello" -n 5 --temp 0
 cp "$out" "$work/answer"
 [ "$code" -eq 0 ] && [ -s "$out" ]

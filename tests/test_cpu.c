@@ -444,6 +444,8 @@ START_TEST(options_are_checked_and_named) {
         {"ref:pack=1", TL_ERR_USAGE, "option 'pack' is unknown"},
         {"cpu:threads=2,", TL_ERR_USAGE, "wants KEY=VALUE"},
         {"mmx", TL_ERR_USAGE, "is unknown; there are"},
+        {"cpu:threads=2,tile=5,threads=3", TL_ERR_USAGE, "threads is given twice, as 2 and as 3"},
+        {"scalar:isa=avx2", TL_ERR_USAGE, "isa is given twice, as scalar and as avx2"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         tl_backend *be;

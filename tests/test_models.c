@@ -190,17 +190,8 @@ START_TEST(what_a_case_is_about_moves_the_logits) {
 }
 END_TEST
 
-/* The older key for linear scaling, the text "none", which changes nothing, and a factor without a type, which llama.cpp takes for linear. */
-START_TEST(scale_linear_and_a_factor_alone_are_linear_scaling) {
-    tiny_config config = tiny_defaults();
-    config.scaling = "linear";
-    config.factor = 4;
-    tiny_model a = tiny_make(&config);
-    config.scaling = _i ? NULL : "none";
-    config.factor = _i ? 4 : 0;
-    if (_i == 0)
-        config.patch[0] = (tiny_patch){"llama.rope.scale_linear", TL_GGUF_F32, 4, NULL};
-    tiny_model b = tiny_make(&config);
+static void scales_alike(const tiny_config *one, const tiny_config *other) {
+    tiny_model a = tiny_make(one), b = tiny_make(other);
     int32_t ids[LENGTH];
     some_ids(ids, LENGTH, a.c.n_vocab, 9);
     model_rig x = model_open_tiny("cpu", &a, NULL, NULL), y = model_open_tiny("cpu", &b, NULL, NULL);
@@ -213,6 +204,27 @@ START_TEST(scale_linear_and_a_factor_alone_are_linear_scaling) {
     tiny_free(&a);
     tiny_free(&b);
 }
+
+/* As llama.cpp reads them: a factor alone, the older key alone and the older key beside a type are linear scaling; "none" scales never. */
+START_TEST(every_way_to_say_linear_scaling_or_none_is_understood) {
+    const tiny_patch older = {"llama.rope.scale_linear", TL_GGUF_F32, 4, NULL};
+    tiny_config linear = tiny_defaults(), plain = linear, c = linear;
+    linear.scaling = "linear";
+    linear.factor = 4;
+    c.factor = 4;
+    scales_alike(&linear, &c);
+    c = plain;
+    c.patch[0] = older;
+    scales_alike(&linear, &c);
+    c.scaling = "linear";
+    scales_alike(&linear, &c);
+    c.scaling = "none";
+    scales_alike(&plain, &c);
+    c = plain;
+    c.scaling = "none";
+    c.factor = 4;
+    scales_alike(&plain, &c);
+}
 END_TEST
 
 static Suite *models_suite(void) {
@@ -223,7 +235,7 @@ static Suite *models_suite(void) {
     tcase_add_loop_test(c, what_a_case_is_about_moves_the_logits, 0, 9);
     tcase_add_test(c, keys_and_values_in_f16_cost_little);
     tcase_add_test(c, leading_axes_of_1_may_be_absent_from_the_file);
-    tcase_add_loop_test(c, scale_linear_and_a_factor_alone_are_linear_scaling, 0, 2);
+    tcase_add_test(c, every_way_to_say_linear_scaling_or_none_is_understood);
     suite_add_tcase(s, c);
     return s;
 }

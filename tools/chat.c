@@ -1,4 +1,5 @@
 /* chat.c: `llama chat`: turns of a conversation, from a terminal, a pipe, or one question on the command line. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,8 @@ static int converse(Chat *c, bool terminal) {
         char *line = read_question(terminal, &failed);
         if (failed)
             return say_error(EXIT_MEMORY, "out of memory for a line of input");
+        if (!line && ferror(stdin) && term_interrupts() == 0)
+            return say_error(EXIT_RUN, "stdin: %s", strerror(errno));
         if (!line) {
             if (terminal)
                 fputc('\n', stderr);

@@ -179,7 +179,10 @@ void print_timings(const Generator *g, const Timings *t) {
             rate(t->prompt_tokens, t->prompt_seconds));
     if (t->reused_tokens > 0)
         fprintf(stderr, "   (and %lld kept from before)", (long long)t->reused_tokens);
-    fprintf(stderr, "\ngeneration %9.1f ms %6lld tokens %9.2f t/s\n", t->seconds * 1e3, (long long)t->tokens, rate(t->steps, t->seconds));
+    fprintf(stderr, "\ngeneration %9.1f ms %6lld tokens", t->seconds * 1e3, (long long)t->tokens);
+    if (t->steps > 0) /* the first token comes with the prompt */
+        fprintf(stderr, " %9.2f t/s", rate(t->steps, t->seconds));
+    fputc('\n', stderr);
     fprintf(stderr, "memory     %s at most%s\n", size_text((double)term_peak_memory(), peak), plain);
 }
 

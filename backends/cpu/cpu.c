@@ -48,7 +48,8 @@ tl_status tl_cpu_open(tl_backend *be, const char *options, bool reference, tl_er
     be->impl = c;
     c->reference = reference;
     c->pack = !reference;
-    c->threads = tl_cpu_count();
+    int cores = tl_cpu_count();
+    c->threads = cores < MAX_THREADS ? cores : MAX_THREADS;
     c->tile = 10000; /* some microseconds: less does not pay for waking a thread */
     const char *list = options;
     char isa[64] = "";
