@@ -91,8 +91,10 @@ const char *tl_describe(const tl_tensor *t, char *buf, size_t bytes) {
         n = snprintf(buf, (size_t)room, "'%s' %s [", t->name, d ? d->name : "?");
     else
         n = snprintf(buf, (size_t)room, "#%d %s %s [", t->id, t->op ? t->op->name : "leaf", d ? d->name : "?");
+    const char *varies = tl_graph_size_name(t->graph, t->size);
     for (int i = 0; i < t->rank && n < room; i++)
-        n += snprintf(buf + n, (size_t)(room - n), "%s%lld", i ? ", " : "", (long long)t->shape[i]);
+        n += snprintf(buf + n, (size_t)(room - n), "%s%s%s%lld", i ? ", " : "", i == 0 && varies ? varies : "",
+                      i == 0 && varies ? "<=" : "", (long long)t->shape[i]);
     if (n < room)
         snprintf(buf + n, (size_t)(room - n), "]");
     return buf;

@@ -186,7 +186,7 @@ TL_API bool tl_dense(const tl_tensor *t);
 /* Host address of the first element, or of row r (all axes but the last flattened); NULL while no memory is bound. */
 TL_API void *tl_data(const tl_tensor *t);
 TL_API void *tl_row(const tl_tensor *t, int64_t r);
-/* Writes "'name' f32 [4, 64]" into buf (cut if too small) and returns buf. */
+/* Writes "'name' f32 [4, 64]", where axis 0 varies "'name' f32 [n<=4, 64]", into buf (cut if too small) and returns buf. */
 TL_API const char *tl_describe(const tl_tensor *t, char *buf, size_t bytes);
 /* Copies between host memory and a tensor with bound memory (an input, an output, a bank tensor; after tl_plan_new). bytes may
  * be fewer than the tensor's: leading rows of axis 0. A write wants a dense tensor; a read gives any view densely and waits for the run.
