@@ -3,11 +3,14 @@
 import { TallyError, checkSignal, usage } from './errors.js';
 import { Link } from './link.js';
 import { Model } from './model.js';
+import { checkNames } from './options.js';
 import { openStore } from './store.js';
 
 const PIECE = 1 << 20;
 const MOST_THREADS = 8;
 const MIB = 1 << 20;
+const LOAD = ['headers', 'signal', 'threads', 'contextSize', 'logger', 'wasmUrl', 'workerUrl', 'onProgress', 'cache', 'sha256'];
+const QUIET = ['memoryLimitMiB']; /* for tests of small memories */
 
 /* Bytes in memory, piece by piece, each a copy that can be handed to the worker. */
 function* pieces(bytes) {
@@ -59,7 +62,7 @@ async function workerOptions(host, plain, o) {
   const threads = host.shared ? o.threads ?? Math.max(1, Math.min(MOST_THREADS, Math.floor(host.cpus / 2))) : 1;
   if (!host.shared && o.threads > 1) o.logger?.warn?.('one thread is used: the page is not cross-origin isolated (see coi.js)');
   const wasmUrl = o.wasmUrl === undefined ? undefined : host.absolute(o.wasmUrl);
-  const memoryLimit = o.memoryLimitMiB && o.memoryLimitMiB * MIB; /* for tests of small memories */
+  const memoryLimit = o.memoryLimitMiB && o.memoryLimitMiB * MIB;
   const module = wasmUrl ? undefined : await host.module?.(host.shared);
   return { source: plain, threads, shared: host.shared, headers, contextSize, sha256, cache, wasmUrl, module, memoryLimit };
 }
@@ -86,6 +89,7 @@ export function makeApi(host) {
   }
 
   async function load(source, options = {}) {
+    checkNames('load', options, LOAD, QUIET);
     const { link, value } = await run('load', source, options);
     link.memory = value.memory;
     link.cancelWord = value.cancelWord;
@@ -93,6 +97,7 @@ export function makeApi(host) {
   }
 
   async function forecast(source, options = {}) {
+    checkNames('forecast', options, LOAD, QUIET);
     const { link, value } = await run('forecast', source, { ...options, cache: false, onProgress: undefined });
     link.end();
     await link.gone;

@@ -1,6 +1,7 @@
 /* openai.js: chat.completions in OpenAI's form, on top of generate(): names and numbers are translated, nothing is computed. */
 
 import { TallyError, usage } from './errors.js';
+import { checkNames } from './options.js';
 
 /* OpenAI's name, and llama.cpp's server's beyond it: ours. */
 const NAMES = {
@@ -16,20 +17,36 @@ const NAMES = {
   seed: 'seed',
   stop: 'stop',
 };
-const HANDLED = ['messages', 'model', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'logprobs', 'top_logprobs', 'n', 'signal', 'user'];
+const HANDLED = ['messages', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'logprobs', 'top_logprobs', 'n', 'signal'];
+/* OpenAI's that say nothing about the answer. */
+const IGNORED = ['user', 'store', 'metadata', 'service_tier', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention', 'parallel_tool_calls', 'prediction'];
+/* OpenAI's that would change the answer, and for some the value that asks for what is done anyway. */
+const UNSUPPORTED = {
+  audio: undefined,
+  function_call: 'none',
+  functions: undefined,
+  modalities: ['text'],
+  reasoning_effort: undefined,
+  response_format: { type: 'text' },
+  tool_choice: 'none',
+  tools: undefined,
+  verbosity: undefined,
+  web_search_options: undefined,
+};
 
 function translate(request) {
-  usage(request && Array.isArray(request.messages), 'chat.completions.create: messages is missing');
-  if ((request.n ?? 1) !== 1) throw new TallyError('unsupported', 'chat.completions.create: n is not 1; ask several times instead');
+  const call = 'chat.completions.create';
+  checkNames(call, request, ['model', ...HANDLED, ...Object.keys(NAMES)], [...IGNORED, ...Object.keys(UNSUPPORTED)]);
+  usage(Array.isArray(request.messages), `${call}: messages is missing`);
+  checkNames(`${call}: stream_options`, request.stream_options ?? {}, ['include_usage'], ['include_obfuscation']);
+  if ((request.n ?? 1) !== 1) throw new TallyError('unsupported', `${call}: n is not 1; ask several times instead`);
+  for (const [name, value] of Object.entries(UNSUPPORTED))
+    if ((request[name] ?? null) !== null && JSON.stringify(request[name]) !== JSON.stringify(value)) throw new TallyError('unsupported', `${call}: '${name}' is not supported`);
   const options = {};
-  for (const [name, value] of Object.entries(request)) {
-    if (HANDLED.includes(name) || value === null || value === undefined) continue;
-    if (!NAMES[name]) throw new TallyError('unsupported', `chat.completions.create: '${name}' is not supported`);
-    options[NAMES[name]] = value;
-  }
+  for (const [name, ours] of Object.entries(NAMES)) if ((request[name] ?? null) !== null) options[ours] = request[name];
   const most = request.max_completion_tokens ?? request.max_tokens;
   if (most !== null && most !== undefined) options.maxTokens = most;
-  usage(request.logprobs || !request.top_logprobs, 'chat.completions.create: top_logprobs is of no use without logprobs: true');
+  usage(request.logprobs || !request.top_logprobs, `${call}: top_logprobs is of no use without logprobs: true`);
   if (request.logprobs) options.top = Math.max(1, request.top_logprobs ?? 0);
   options.signal = request.signal;
   return options;

@@ -44,6 +44,7 @@ export interface Logger {
   warn?(message: string): void;
 }
 
+/** An option that a call does not know is refused; so it is everywhere. */
 export interface OpenOptions {
   /** Headers of the request, such as an authorization. */
   headers?: Record<string, string>;
@@ -84,7 +85,8 @@ export interface Forecast {
   description: string;
 }
 
-export declare function forecast(source: Source, options?: OpenOptions): Promise<Forecast>;
+/** Takes load's options as they are; those about progress, the cache and the digest mean nothing here. */
+export declare function forecast(source: Source, options?: LoadOptions): Promise<Forecast>;
 
 // ---- cache -----------------------------------------------------------------------------------------------------------------
 
@@ -249,11 +251,12 @@ export interface Model {
 
 // ---- OpenAI's objects --------------------------------------------------------------------------------------------------------
 
+/** OpenAI's fields that say nothing about the answer are ignored, those that would change it are refused with code `unsupported`. */
 export interface ChatCompletionRequest {
   messages: Message[];
   model?: string;
   stream?: boolean;
-  stream_options?: { include_usage?: boolean };
+  stream_options?: { include_usage?: boolean; include_obfuscation?: boolean } | null;
   max_tokens?: number | null;
   max_completion_tokens?: number | null;
   temperature?: number | null;
@@ -267,6 +270,16 @@ export interface ChatCompletionRequest {
   top_logprobs?: number | null;
   n?: 1 | null;
   signal?: AbortSignal;
+  /** Ignored. */
+  user?: string | null;
+  store?: boolean | null;
+  metadata?: Record<string, string> | null;
+  service_tier?: string | null;
+  safety_identifier?: string | null;
+  prompt_cache_key?: string | null;
+  prompt_cache_retention?: string | null;
+  parallel_tool_calls?: boolean | null;
+  prediction?: unknown;
   /** Beyond OpenAI, as llama.cpp's server takes them. */
   top_k?: number;
   min_p?: number;

@@ -241,6 +241,58 @@ for (const threads of [1, 2])
       assert.ok(profile.reduce((sum, s) => sum + s.ms, 0) > 0);
     });
 
+    test('an option that is not there is refused by name, and with the one that was meant', async () => {
+      for (const [o, message] of [
+        [{ max_tokens: 5 }, /^generate: there is no option 'max_tokens': is 'maxTokens' meant\?$/],
+        [{ tempreature: 1 }, /is 'temperature' meant/],
+        [{ stop_sequences: ['a'] }, /is 'stop' meant/],
+        [{ wild: 1 }, /no option 'wild', only temperature, .*parseSpecial$/],
+        [{ constructor: 1 }, /no option 'constructor', only/],
+      ])
+        await assert.rejects(collect(model.generate('x', o)), code('usage', message));
+      await collect(model.generate('x', { maxTokens: 1, wild: undefined }));
+      await assert.rejects(model.tokenize('x', { parseSpecial: true }), code('usage', /^tokenize: .*'parseSpecial': is 'parse' meant/));
+      await assert.rejects(model.detokenize([65], { parse: true }), code('usage', /^detokenize: .*'parse', only special/));
+      await assert.rejects(model.profile({ Reset: true }), code('usage', /^profile: .*is 'reset' meant/));
+      await assert.rejects(load(path, { context: 64 }), code('usage', /^load: .*is 'contextSize' meant/));
+      await assert.rejects(load(path, { n_gpu_layers: 1 }), code('usage', /only headers, [^M]*$/));
+      await assert.rejects(forecast(path, { thread: 1 }), code('usage', /^forecast: .*is 'threads' meant/));
+      assert.ok((await forecast(path, { onProgress() {}, cache: true, sha256: '0'.repeat(64) })).fits); /* load's options are forecast's */
+    });
+
+    test('what is no object in place of the options is refused', async () => {
+      const calls = [
+        (o) => collect(model.generate('x', o)),
+        (o) => load(path, o),
+        (o) => forecast(path, o),
+        (o) => model.tokenize('x', o),
+        (o) => model.detokenize([65], o),
+        (o) => model.profile(o),
+        (o) => model.chat.completions.create(o),
+      ];
+      for (const o of [null, 5, 'x', [], true])
+        for (const call of calls) await assert.rejects(call(o), code('usage', /the options are .*, expected an object/));
+      await assert.rejects(model.chat.completions.create(), code('usage', /the options are undefined/));
+    });
+
+    test("OpenAI's fields are heard, ignored, or refused by name", async () => {
+      const { create } = model.chat.completions;
+      const request = { messages: [{ role: 'user', content: 'hi' }], max_tokens: 1 };
+      const idle = { user: 'u', store: true, metadata: { a: 'b' }, n: 1, service_tier: 'auto', prediction: null, tools: null };
+      const same = { response_format: { type: 'text' }, tool_choice: 'none', modalities: ['text'], stream_options: null };
+      assert.equal((await create({ ...request, ...idle, ...same, model: 'mine' })).model, 'mine');
+      for (const o of [{ response_format: { type: 'json_object' } }, { tool_choice: 'auto' }, { functions: [] }, { verbosity: 'low' }, { audio: {} }])
+        await assert.rejects(create({ ...request, ...o }), code('unsupported', new RegExp(`'${Object.keys(o)[0]}' is not supported`)));
+      for (const [o, message] of [
+        [{ maxTokens: 1 }, /no option 'maxTokens': is 'max_tokens' meant/],
+        [{ topP: 1 }, /is 'top_p' meant/],
+        [{ constructor: 1 }, /no option 'constructor'/],
+        [{ toString: 1 }, /no option 'toString'/],
+        [{ stream_options: { includeUsage: true } }, /stream_options: there is no option 'includeUsage': is 'include_usage' meant/],
+      ])
+        await assert.rejects(create({ ...request, ...o }), code('usage', message));
+    });
+
     test('wrong options are refused with what was expected', async () => {
       for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }, { logitBias: { [65 + 2 ** 32]: 1 } }, { signal: {} }])
         await assert.rejects(collect(model.generate('x', o)), code('usage', /expected|no id/));
