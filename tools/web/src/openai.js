@@ -1,7 +1,7 @@
 /* openai.js: chat.completions in OpenAI's form, on top of generate(): names and numbers are translated, nothing is computed. */
 
 import { TallyError, usage } from './errors.js';
-import { checkNames } from './options.js';
+import { checkNames, checkNumber, checkValues } from './options.js';
 
 /* OpenAI's name, and llama.cpp's server's beyond it: ours. */
 const NAMES = {
@@ -44,18 +44,22 @@ function translate(request) {
     if ((request[name] ?? null) !== null && JSON.stringify(request[name]) !== JSON.stringify(value)) throw new TallyError('unsupported', `${call}: '${name}' is not supported`);
   const options = {};
   for (const [name, ours] of Object.entries(NAMES)) if ((request[name] ?? null) !== null) options[ours] = request[name];
-  const most = request.max_completion_tokens ?? request.max_tokens;
-  if (most !== null && most !== undefined) options.maxTokens = most;
-  usage(request.logprobs || !request.top_logprobs, `${call}: top_logprobs is of no use without logprobs: true`);
-  if (request.logprobs) options.top = Math.max(1, request.top_logprobs ?? 0);
+  const limit = (request.max_completion_tokens ?? null) !== null ? 'max_completion_tokens' : 'max_tokens';
+  if ((request[limit] ?? null) !== null) options.maxTokens = request[limit];
+  checkValues(options, (ours) => (ours === 'maxTokens' ? limit : Object.keys(NAMES).find((name) => NAMES[name] === ours)));
+  const top = request.top_logprobs ?? 0;
+  checkNumber('top_logprobs', top, 0, 100, true);
+  usage(request.logprobs || !top, `${call}: top_logprobs is of no use without logprobs: true`);
+  if (request.logprobs) options.top = Math.max(1, top);
   options.signal = request.signal;
   return options;
 }
 
 const encoder = new TextEncoder();
+const IMPOSSIBLE = -9999; /* OpenAI's number for a probability of 0: JSON has no -Infinity */
 
 function logprob({ text, probability }) {
-  return { token: text, logprob: Math.log(probability), bytes: [...encoder.encode(text)] };
+  return { token: text, logprob: probability > 0 ? Math.log(probability) : IMPOSSIBLE, bytes: [...encoder.encode(text)] };
 }
 
 function logprobsOf(chunk, request) {
@@ -83,8 +87,8 @@ async function* stream(model, request, options, head) {
   let first = true;
   for await (const part of model.generate(request.messages, options)) {
     const delta = { ...(first ? { role: 'assistant' } : {}), content: part.text };
+    if (first || part.text || part.top || !part.finishReason) yield chunk(delta, null, logprobsOf(part, request));
     first = false;
-    if (part.text || part.top || !part.finishReason) yield chunk(delta, null, logprobsOf(part, request));
     if (!part.finishReason) continue;
     yield chunk({}, part.finishReason, null);
     if (request.stream_options?.include_usage) yield { ...head, object: 'chat.completion.chunk', choices: [], usage: usageOf(part.usage) };

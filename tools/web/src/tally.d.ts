@@ -289,6 +289,7 @@ export interface ChatCompletionRequest {
 
 export interface TokenLogprob {
   token: string;
+  /** -9999 for a probability of 0, as OpenAI has it. */
   logprob: number;
   bytes: number[] | null;
   top_logprobs: { token: string; logprob: number; bytes: number[] | null }[];

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { firstSlice, nextSlice } from '../src/generation.js';
 import { TallyError, cache, forecast, load } from '../src/node.js';
+import { chatCompletions } from '../src/openai.js';
 import { makeMemory } from '../src/wasm.js';
 import { discard } from './chromium.mjs';
 import { demoIds, demoModel, demoText, noDemoModel } from './demo.mjs';
@@ -293,6 +294,28 @@ for (const threads of [1, 2])
         await assert.rejects(create({ ...request, ...o }), code('usage', message));
     });
 
+    test("a wrong value in OpenAI's form is told by OpenAI's name, before anything is generated", async () => {
+      const request = { messages: [{ role: 'user', content: 'hi' }], stream: true };
+      for (const [o, message] of [
+        [{ top_p: 2 }, /^top_p is 2, expected/],
+        [{ max_tokens: 0 }, /^max_tokens is 0/],
+        [{ max_tokens: 1, max_completion_tokens: '5' }, /^max_completion_tokens is the string '5'/],
+        [{ logit_bias: { a: 1 } }, /^logit_bias: /],
+        [{ logprobs: true, top_logprobs: -1 }, /^top_logprobs is -1, expected an integer from 0 to 100/],
+        [{ logprobs: true, top_logprobs: 101 }, /^top_logprobs is 101/],
+        [{ top_logprobs: -1 }, /^top_logprobs is -1/],
+        [{ top_logprobs: 2 }, /without logprobs: true/],
+      ])
+        await assert.rejects(model.chat.completions.create({ ...request, ...o }), code('usage', message));
+    });
+
+    test('a stream begins with the role, even where the answer ends at once', async () => {
+      const [end] = await model.tokenize('<|im_end|>', { parse: true });
+      const chunks = [];
+      for await (const chunk of await model.chat.completions.create({ messages: [{ role: 'user', content: 'hi' }], stream: true, logit_bias: { [end]: 1000 }, temperature: 0 })) chunks.push(chunk.choices[0]);
+      assert.deepEqual(chunks.map((c) => [c.delta, c.finish_reason]), [[{ role: 'assistant', content: '' }, null], [{}, 'stop']]);
+    });
+
     test('wrong options are refused with what was expected', async () => {
       for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }, { logitBias: { [65 + 2 ** 32]: 1 } }, { signal: {} }])
         await assert.rejects(collect(model.generate('x', o)), code('usage', /expected|no id/));
@@ -314,6 +337,16 @@ async function tokenOperations(model) {
   await collect(model.generate('hello!', { maxTokens: 1 }));
   return operations(model);
 }
+
+test("a probability of 0 is OpenAI's -9999 as a logarithm, in JSON too", async () => {
+  const token = { id: 1, text: 'a', probability: 0 };
+  async function* generate() {
+    yield { text: 'a', ids: [1], top: [{ ...token, candidates: [{ ...token, probability: 1 }, token] }], finishReason: 'length', usage: {} };
+  }
+  const { choices } = await chatCompletions({ info: {}, generate }).create({ messages: [], logprobs: true, top_logprobs: 2 });
+  const [said] = JSON.parse(JSON.stringify(choices[0].logprobs.content));
+  assert.deepEqual([said.logprob, ...said.top_logprobs.map((t) => t.logprob)], [-9999, 0, -9999]);
+});
 
 describe('without threads', () => {
   test('a slice of a prompt is as long as the last one allows', () => {
