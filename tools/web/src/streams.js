@@ -55,7 +55,7 @@ export async function request(url, headers, signal) {
       cause: e,
     });
   }
-  if (!response.ok && response.status !== 416) {
+  if (!response.ok) {
     await response.body?.cancel();
     throw new TallyError('network', `${url} answered ${response.status} ${response.statusText}`.trimEnd());
   }

@@ -435,6 +435,9 @@ describe('loading', () => {
       r.end(bytes.subarray(5000));
     },
     '/secret.gguf': (q, r) => (q.headers.authorization === 'Bearer x' ? r.end(bytes) : r.writeHead(401).end()),
+    '/416.gguf': (q, r) => r.writeHead(416, { 'content-length': bytes.length }).end(bytes),
+    '/304.gguf': (q, r) => r.writeHead(304).end(),
+    '/204.gguf': (q, r) => r.writeHead(204).end(),
     '/broken.gguf': (q, r) => {
       r.writeHead(200, { 'content-length': bytes.length });
       r.write(bytes.subarray(0, 70000), () => r.destroy());
@@ -470,6 +473,7 @@ describe('loading', () => {
   test('failures of the network say so', async () => {
     await assert.rejects(load(`${base}/nothing.gguf`), code('network', /answered 404/));
     await assert.rejects(load(`${base}/secret.gguf`), code('network', /401/));
+    for (const status of [204, 304, 416]) await assert.rejects(load(`${base}/${status}.gguf`), code('network', new RegExp(`/${status}\\.gguf answered (${status}|without a body)`)));
     await assert.rejects(load(`${base}/broken.gguf`), code('network', /broke off/));
     await assert.rejects(load('http://127.0.0.1:1/x.gguf'), code('network', /cannot be reached: (bad port|connect ECONNREFUSED)/));
     const model = await load(`${base}/secret.gguf`, { headers: { authorization: 'Bearer x' } });
