@@ -3,7 +3,7 @@
 import { TallyError, checkSignal, usage } from './errors.js';
 import { Link } from './link.js';
 import { Model } from './model.js';
-import { checkNames } from './options.js';
+import { checkNames, shown } from './options.js';
 import { openStore } from './store.js';
 
 const PIECE = 1 << 20;
@@ -57,8 +57,28 @@ function checkOptions(o) {
   usage(o.sha256 === undefined || /^[0-9a-f]{64}$/i.test(o.sha256), 'sha256: expected 64 hexadecimal digits');
 }
 
-async function workerOptions(host, plain, o) {
-  const { headers, contextSize, sha256, cache } = o;
+const canBe = (name, value) => {
+  try {
+    return Boolean(new Headers([[name, value]]));
+  } catch {
+    return false;
+  }
+};
+
+/* As a record, which can be sent to the worker. A value may be a secret, so no message tells it. */
+function checkHeaders(headers) {
+  usage(typeof headers === 'object' && headers !== null, `headers is ${shown(headers)}, expected an object`);
+  const all = headers instanceof Headers ? [...headers] : Object.entries(headers);
+  for (const [name, value] of all) {
+    usage(canBe(name, ''), `headers: '${name}' cannot be the name of a header`);
+    usage(typeof value === 'string', `headers: '${name}' is ${shown(value)}, expected a string`);
+    usage(canBe(name, value), `headers: the value of '${name}' holds a character that no header can`);
+  }
+  return Object.fromEntries(new Headers(all));
+}
+
+async function workerOptions(host, plain, headers, o) {
+  const { contextSize, sha256, cache } = o;
   const threads = host.shared ? o.threads ?? Math.max(1, Math.min(MOST_THREADS, Math.floor(host.cpus / 2))) : 1;
   if (!host.shared && o.threads > 1) o.logger?.warn?.('one thread is used: the page is not cross-origin isolated (see coi.js)');
   const wasmUrl = o.wasmUrl === undefined ? undefined : host.absolute(o.wasmUrl);
@@ -71,6 +91,7 @@ export function makeApi(host) {
   async function run(name, source, o) {
     checkSignal(o.signal);
     checkOptions(o);
+    const headers = o.headers === undefined ? undefined : checkHeaders(o.headers);
     const { plain, chunks } = describeSource(host, source);
     const link = new Link(host, o.workerUrl === undefined ? undefined : host.absolute(o.workerUrl));
     const on = {
@@ -80,7 +101,7 @@ export function makeApi(host) {
       enough: () => chunks.return?.(),
     };
     try {
-      return { link, value: await link.call(name, await workerOptions(host, plain, o), { signal: o.signal, on }) };
+      return { link, value: await link.call(name, await workerOptions(host, plain, headers, o), { signal: o.signal, on }) };
     } catch (e) {
       link.end();
       await link.gone;

@@ -47,7 +47,7 @@ export interface Logger {
 /** An option that a call does not know is refused; so it is everywhere. */
 export interface OpenOptions {
   /** Headers of the request, such as an authorization. */
-  headers?: Record<string, string>;
+  headers?: Record<string, string> | Headers;
   signal?: AbortSignal;
   /** Threads that compute. Default: half of the machine's logical CPUs, at most 8; 1 where the page is not cross-origin isolated. */
   threads?: number;

@@ -480,6 +480,25 @@ describe('loading', () => {
     await model.close();
   });
 
+  test('headers that cannot be sent are told as such, without their values', async () => {
+    const url = `${base}/secret.gguf`;
+    const authorization = 'Bearer x';
+    for (const headers of [{ authorization }, new Headers({ authorization })]) await (await load(url, { headers })).close();
+    for (const [headers, message] of [
+      [{ 'a b': 'c' }, /^headers: 'a b' cannot be the name of a header$/],
+      [{ '': 'c' }, /^headers: '' cannot be the name/],
+      [{ authorization: 'Bearer\nx' }, /^headers: the value of 'authorization' holds a character that no header can$/],
+      [{ authorization: '世' }, /^headers: the value of 'authorization' holds/],
+      [{ authorization: undefined }, /^headers: 'authorization' is undefined, expected a string/],
+      [{ a: Symbol('b') }, /^headers: 'a' is Symbol\(b\), expected a string/],
+      ['a: b', /^headers is the string 'a: b', expected an object/],
+      [[['a', 'b']], /^headers: '0' is an array, expected a string/],
+      [null, /^headers is null/],
+      [{ connection: 'x' }, /secret\.gguf was not asked: invalid connection header/],
+    ])
+      await assert.rejects(load(url, { headers }), code('usage', message));
+  });
+
   test('an address with a percent sign that escapes nothing is loaded, and one that is none is refused', async () => {
     await (await load(`${base}/100%.gguf`)).close();
     await assert.rejects(load(`${base}/%ff.gguf`), code('file', /^%ff\.gguf: not a GGUF file/));
