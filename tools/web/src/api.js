@@ -3,7 +3,7 @@
 import { TallyError, checkSignal, usage } from './errors.js';
 import { Link } from './link.js';
 import { Model } from './model.js';
-import { checkNames, shown } from './options.js';
+import { checkNames, checkNumber, shown } from './options.js';
 import { openStore } from './store.js';
 
 const PIECE = 1 << 20;
@@ -49,11 +49,8 @@ async function nextChunk(chunks) {
 }
 
 function checkOptions(o) {
-  usage(o.threads === undefined || (Number.isInteger(o.threads) && o.threads >= 1 && o.threads <= 64), `threads is ${o.threads}, expected 1 to 64`);
-  usage(
-    o.contextSize === undefined || (Number.isInteger(o.contextSize) && o.contextSize >= 1 && o.contextSize <= 2 ** 30),
-    `contextSize is ${o.contextSize}, expected 1 to ${2 ** 30}`,
-  );
+  if (o.threads !== undefined) checkNumber('threads', o.threads, 1, 64, true);
+  if (o.contextSize !== undefined) checkNumber('contextSize', o.contextSize, 1, 2 ** 30, true);
   usage(o.sha256 === undefined || /^[0-9a-f]{64}$/i.test(o.sha256), 'sha256: expected 64 hexadecimal digits');
 }
 

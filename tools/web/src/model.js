@@ -2,15 +2,15 @@
 
 import { aborted, checkSignal, usage } from './errors.js';
 import { chatCompletions } from './openai.js';
-import { GENERATE, checkNames, checkValues, isId } from './options.js';
+import { GENERATE, checkNames, checkValues, isId, shown } from './options.js';
 
 const ROLES = ['system', 'user', 'assistant'];
 
 function checkMessages(messages) {
   usage(messages.length > 0, 'messages is empty: give at least one');
   for (const [i, m] of messages.entries()) {
-    usage(ROLES.includes(m?.role), `messages[${i}].role is '${m?.role}', expected one of ${ROLES.join(', ')}`);
-    usage(typeof m.content === 'string', `messages[${i}].content is no string`);
+    usage(ROLES.includes(m?.role), `messages[${i}].role is ${shown(m?.role)}, expected one of ${ROLES.join(', ')}`);
+    usage(typeof m.content === 'string', `messages[${i}].content is ${shown(m.content)}, expected a string`);
     usage(!m.content.includes('\0'), `messages[${i}].content holds a character U+0000, which chat templates cannot`);
   }
 }

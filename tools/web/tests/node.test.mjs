@@ -323,7 +323,10 @@ for (const threads of [1, 2])
       await assert.rejects(load(bytes, { signal: {} }), code('usage', /AbortSignal/));
       assert.equal((await collect(model.generate('x', { maxTokens: 1, signal: null }))).ids.length, 1); /* none of these keeps the next call waiting */
       await assert.rejects(collect(model.generate(7)), code('usage'));
+      await assert.rejects(collect(model.generate('x', { maxTokens: '5' })), code('usage', /^maxTokens is the string '5', expected/));
       await assert.rejects(collect(model.generate([])), code('usage', /empty/));
+      await assert.rejects(collect(model.generate([{ role: Symbol('a'), content: '' }])), code('usage', /role is Symbol\(a\), expected one of/));
+      await assert.rejects(collect(model.generate([{ role: 'user', content: null }])), code('usage', /content is null, expected a string/));
       await assert.rejects(collect(model.generate([{ role: 'user', content: 'a\0b' }])), code('usage', /U\+0000/));
       await assert.rejects(collect(model.generate('', { maxTokens: 1 })), code('usage', /prompt is empty/));
     });
@@ -527,7 +530,10 @@ describe('loading', () => {
     await assert.rejects(load(['text']), code('usage', /no Uint8Array/));
     await assert.rejects(load(42), code('usage', /expected a path/));
     await assert.rejects(load(path, { threads: 0 }), code('usage', /threads/));
+    await assert.rejects(load(path, { threads: '2' }), code('usage', /^threads is the string '2', expected an integer from 1 to 64$/));
+    await assert.rejects(load(path, { threads: 2n }), code('usage', /^threads is 2n, expected/));
     await assert.rejects(load(path, { contextSize: -1 }), code('usage', /contextSize/));
+    await assert.rejects(load(path, { contextSize: [64] }), code('usage', /^contextSize is an array, expected/));
     await assert.rejects(load(path, { sha256: 'abc' }), code('usage', /sha256/));
   });
 
