@@ -19,7 +19,17 @@ const NAMES = {
 };
 const HANDLED = ['messages', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'logprobs', 'top_logprobs', 'n', 'signal'];
 /* OpenAI's that say nothing about the answer. */
-const IGNORED = ['user', 'store', 'metadata', 'service_tier', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention', 'parallel_tool_calls', 'prediction'];
+const IGNORED = [
+  'user',
+  'store',
+  'metadata',
+  'service_tier',
+  'safety_identifier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'parallel_tool_calls',
+  'prediction',
+];
 /* OpenAI's that would change the answer, and for some the value that asks for what is done anyway. */
 const UNSUPPORTED = {
   audio: undefined,
@@ -40,8 +50,9 @@ function translate(request) {
   usage(Array.isArray(request.messages), `${call}: messages is missing`);
   checkNames(`${call}: stream_options`, request.stream_options ?? {}, ['include_usage'], ['include_obfuscation']);
   if ((request.n ?? 1) !== 1) throw new TallyError('unsupported', `${call}: n is not 1; ask several times instead`);
-  for (const [name, value] of Object.entries(UNSUPPORTED))
-    if ((request[name] ?? null) !== null && JSON.stringify(request[name]) !== JSON.stringify(value)) throw new TallyError('unsupported', `${call}: '${name}' is not supported`);
+  for (const [name, idle] of Object.entries(UNSUPPORTED))
+    if ((request[name] ?? null) !== null && JSON.stringify(request[name]) !== JSON.stringify(idle))
+      throw new TallyError('unsupported', `${call}: '${name}' is not supported`);
   const options = {};
   for (const [name, ours] of Object.entries(NAMES)) if ((request[name] ?? null) !== null) options[ours] = request[name];
   const limit = (request.max_completion_tokens ?? null) !== null ? 'max_completion_tokens' : 'max_tokens';

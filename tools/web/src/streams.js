@@ -51,7 +51,8 @@ export async function request(url, headers, signal) {
     response = await fetch(url, { headers, signal, cache: 'no-store' });
   } catch (e) {
     if (signal.aborted) throw aborted();
-    if (/^UND_ERR_(INVALID_ARG|NOT_SUPPORTED)$/.test(e.cause?.code)) throw new TallyError('usage', `${url} was not asked: ${e.cause.message}`, { cause: e }); /* Node's own rules for headers */
+    /* Node's own rules for headers. */
+    if (/^UND_ERR_(INVALID_ARG|NOT_SUPPORTED)$/.test(e.cause?.code)) throw new TallyError('usage', `${url} was not asked: ${e.cause.message}`, { cause: e });
     throw new TallyError('network', `${url} cannot be reached: ${e.cause?.message || e.message}; is the address right, and does the server allow this page (CORS)?`, {
       cause: e,
     });
