@@ -31,8 +31,11 @@ const chat = new Chat({
 const start = new Start(() => settings.loading, begin);
 
 async function refresh(name) {
-  if (!model || (name !== 'layers' && name !== 'plan')) return;
-  const steps = profile.some((s) => s.ms > 0) ? profile : await model.plan();
+  const asked = model;
+  if (!asked || (name !== 'layers' && name !== 'plan')) return;
+  /* A plan waits for its turn, and the model may be gone by then. What else fails, the conversation says. */
+  const steps = profile.some((s) => s.ms > 0) ? profile : await asked.plan().catch(() => null);
+  if (!steps || model !== asked) return;
   const open = (key) => {
     if (typeof key === 'number') layer = key;
     if (panel.shown !== 'plan') panel.select('plan');

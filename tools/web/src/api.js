@@ -3,11 +3,14 @@
 import { TallyError, checkSignal, usage } from './errors.js';
 import { Link } from './link.js';
 import { Model } from './model.js';
+import { checkNames, checkNumber, shown } from './options.js';
 import { openStore } from './store.js';
 
 const PIECE = 1 << 20;
 const MOST_THREADS = 8;
 const MIB = 1 << 20;
+const LOAD = ['headers', 'signal', 'threads', 'contextSize', 'logger', 'wasmUrl', 'workerUrl', 'onProgress', 'cache', 'sha256'];
+const QUIET = ['memoryLimitMiB']; /* for tests of small memories */
 
 /* Bytes in memory, piece by piece, each a copy that can be handed to the worker. */
 function* pieces(bytes) {
@@ -46,20 +49,37 @@ async function nextChunk(chunks) {
 }
 
 function checkOptions(o) {
-  usage(o.threads === undefined || (Number.isInteger(o.threads) && o.threads >= 1 && o.threads <= 64), `threads is ${o.threads}, expected 1 to 64`);
-  usage(
-    o.contextSize === undefined || (Number.isInteger(o.contextSize) && o.contextSize >= 1 && o.contextSize <= 2 ** 30),
-    `contextSize is ${o.contextSize}, expected 1 to ${2 ** 30}`,
-  );
+  if (o.threads !== undefined) checkNumber('threads', o.threads, 1, 64, true);
+  if (o.contextSize !== undefined) checkNumber('contextSize', o.contextSize, 1, 2 ** 30, true);
   usage(o.sha256 === undefined || /^[0-9a-f]{64}$/i.test(o.sha256), 'sha256: expected 64 hexadecimal digits');
 }
 
-async function workerOptions(host, plain, o) {
-  const { headers, contextSize, sha256, cache } = o;
+const canBe = (name, value) => {
+  try {
+    return Boolean(new Headers([[name, value]]));
+  } catch {
+    return false;
+  }
+};
+
+/* As a record, which can be sent to the worker. A value may be a secret, so no message tells it. */
+function checkHeaders(headers) {
+  usage(typeof headers === 'object' && headers !== null, `headers is ${shown(headers)}, expected an object`);
+  const all = headers instanceof Headers ? [...headers] : Object.entries(headers);
+  for (const [name, value] of all) {
+    usage(canBe(name, ''), `headers: '${name}' cannot be the name of a header`);
+    usage(typeof value === 'string', `headers: '${name}' is ${shown(value)}, expected a string`);
+    usage(canBe(name, value), `headers: the value of '${name}' holds a character that no header can`);
+  }
+  return Object.fromEntries(new Headers(all));
+}
+
+async function workerOptions(host, plain, headers, o) {
+  const { contextSize, sha256, cache } = o;
   const threads = host.shared ? o.threads ?? Math.max(1, Math.min(MOST_THREADS, Math.floor(host.cpus / 2))) : 1;
   if (!host.shared && o.threads > 1) o.logger?.warn?.('one thread is used: the page is not cross-origin isolated (see coi.js)');
   const wasmUrl = o.wasmUrl === undefined ? undefined : host.absolute(o.wasmUrl);
-  const memoryLimit = o.memoryLimitMiB && o.memoryLimitMiB * MIB; /* for tests of small memories */
+  const memoryLimit = o.memoryLimitMiB && o.memoryLimitMiB * MIB;
   const module = wasmUrl ? undefined : await host.module?.(host.shared);
   return { source: plain, threads, shared: host.shared, headers, contextSize, sha256, cache, wasmUrl, module, memoryLimit };
 }
@@ -68,6 +88,7 @@ export function makeApi(host) {
   async function run(name, source, o) {
     checkSignal(o.signal);
     checkOptions(o);
+    const headers = o.headers === undefined ? undefined : checkHeaders(o.headers);
     const { plain, chunks } = describeSource(host, source);
     const link = new Link(host, o.workerUrl === undefined ? undefined : host.absolute(o.workerUrl));
     const on = {
@@ -77,7 +98,7 @@ export function makeApi(host) {
       enough: () => chunks.return?.(),
     };
     try {
-      return { link, value: await link.call(name, await workerOptions(host, plain, o), { signal: o.signal, on }) };
+      return { link, value: await link.call(name, await workerOptions(host, plain, headers, o), { signal: o.signal, on }) };
     } catch (e) {
       link.end();
       await link.gone;
@@ -86,6 +107,7 @@ export function makeApi(host) {
   }
 
   async function load(source, options = {}) {
+    checkNames('load', options, LOAD, QUIET);
     const { link, value } = await run('load', source, options);
     link.memory = value.memory;
     link.cancelWord = value.cancelWord;
@@ -93,6 +115,7 @@ export function makeApi(host) {
   }
 
   async function forecast(source, options = {}) {
+    checkNames('forecast', options, LOAD, QUIET);
     const { link, value } = await run('forecast', source, { ...options, cache: false, onProgress: undefined });
     link.end();
     await link.gone;

@@ -2,46 +2,15 @@
 
 import { aborted, checkSignal, usage } from './errors.js';
 import { chatCompletions } from './openai.js';
+import { GENERATE, checkNames, checkValues, isId, shown } from './options.js';
 
 const ROLES = ['system', 'user', 'assistant'];
-/* name: least, most, whole */
-const OPTIONS = {
-  temperature: [0, 1e4],
-  topK: [0, 2 ** 31 - 1, true],
-  topP: [0, 1],
-  minP: [0, 1],
-  repeatPenalty: [0, 1e4],
-  presencePenalty: [-1e4, 1e4],
-  frequencyPenalty: [-1e4, 1e4],
-  repeatLastN: [-1, 2 ** 31 - 1, true],
-  minKeep: [0, 2 ** 31 - 1, true],
-  seed: [0, 2 ** 32 - 1, true],
-  maxTokens: [1, 2 ** 53 - 1, true],
-  top: [0, 100, true],
-};
-
-/* Larger numbers would be cut to 32 bits, and be other tokens. */
-const isId = (id) => Number.isInteger(id) && id === (id | 0);
-
-function checkOptions(o) {
-  for (const [name, [least, most, whole]] of Object.entries(OPTIONS)) {
-    const v = o[name];
-    if (v === undefined) continue;
-    usage(
-      typeof v === 'number' && v >= least && v <= most && (!whole || Number.isInteger(v)),
-      `${name} is ${v}, expected ${whole ? 'an integer' : 'a number'} from ${least} to ${most}`,
-    );
-  }
-  for (const s of [o.stop ?? []].flat()) usage(typeof s === 'string' && s !== '', 'stop: expected a string that is not empty, or several');
-  for (const [id, value] of Object.entries(o.logitBias ?? {}))
-    usage(/^\d+$/.test(id) && isId(Number(id)) && typeof value === 'number' && !Number.isNaN(value), `logitBias: '${id}: ${value}' is no id and number`);
-}
 
 function checkMessages(messages) {
   usage(messages.length > 0, 'messages is empty: give at least one');
   for (const [i, m] of messages.entries()) {
-    usage(ROLES.includes(m?.role), `messages[${i}].role is '${m?.role}', expected one of ${ROLES.join(', ')}`);
-    usage(typeof m.content === 'string', `messages[${i}].content is no string`);
+    usage(ROLES.includes(m?.role), `messages[${i}].role is ${shown(m?.role)}, expected one of ${ROLES.join(', ')}`);
+    usage(typeof m.content === 'string', `messages[${i}].content is ${shown(m.content)}, expected a string`);
     usage(!m.content.includes('\0'), `messages[${i}].content holds a character U+0000, which chat templates cannot`);
   }
 }
@@ -118,9 +87,10 @@ export class Model {
   async *generate(prompt, options = {}) {
     const messages = Array.isArray(prompt) ? prompt : undefined;
     usage(messages || typeof prompt === 'string', 'generate: expected a string or an array of messages');
+    checkNames('generate', options, GENERATE);
     const { signal, ...rest } = options;
     checkSignal(signal);
-    checkOptions(rest);
+    checkValues(rest);
     if (messages) checkMessages(messages);
     const leave = await this.#queue.enter(signal);
     const inner = new AbortController();
@@ -153,12 +123,16 @@ export class Model {
     }
   }
 
-  async tokenize(text, { special = false, parse = false } = {}) {
+  async tokenize(text, options = {}) {
+    checkNames('tokenize', options, ['special', 'parse']);
+    const { special = false, parse = false } = options;
     usage(typeof text === 'string', 'tokenize: expected a string');
     return this.#call('tokenize', { text, special, parse });
   }
 
-  async detokenize(ids, { special = false } = {}) {
+  async detokenize(ids, options = {}) {
+    checkNames('detokenize', options, ['special']);
+    const { special = false } = options;
     usage(Array.isArray(ids) && ids.every(isId), 'detokenize: expected an array of ids');
     return this.#call('detokenize', { ids, special });
   }
@@ -167,7 +141,9 @@ export class Model {
     return this.#call('plan', {});
   }
 
-  async profile({ reset = false } = {}) {
+  async profile(options = {}) {
+    checkNames('profile', options, ['reset']);
+    const { reset = false } = options;
     return this.#call('profile', { reset });
   }
 

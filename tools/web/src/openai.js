@@ -1,6 +1,7 @@
 /* openai.js: chat.completions in OpenAI's form, on top of generate(): names and numbers are translated, nothing is computed. */
 
 import { TallyError, usage } from './errors.js';
+import { checkNames, checkNumber, checkValues } from './options.js';
 
 /* OpenAI's name, and llama.cpp's server's beyond it: ours. */
 const NAMES = {
@@ -16,29 +17,60 @@ const NAMES = {
   seed: 'seed',
   stop: 'stop',
 };
-const HANDLED = ['messages', 'model', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'logprobs', 'top_logprobs', 'n', 'signal', 'user'];
+const HANDLED = ['messages', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'logprobs', 'top_logprobs', 'n', 'signal'];
+/* OpenAI's that say nothing about the answer. */
+const IGNORED = [
+  'user',
+  'store',
+  'metadata',
+  'service_tier',
+  'safety_identifier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'parallel_tool_calls',
+  'prediction',
+];
+/* OpenAI's that would change the answer, and for some the value that asks for what is done anyway. */
+const UNSUPPORTED = {
+  audio: undefined,
+  function_call: 'none',
+  functions: undefined,
+  modalities: ['text'],
+  reasoning_effort: undefined,
+  response_format: { type: 'text' },
+  tool_choice: 'none',
+  tools: undefined,
+  verbosity: undefined,
+  web_search_options: undefined,
+};
 
 function translate(request) {
-  usage(request && Array.isArray(request.messages), 'chat.completions.create: messages is missing');
-  if ((request.n ?? 1) !== 1) throw new TallyError('unsupported', 'chat.completions.create: n is not 1; ask several times instead');
+  const call = 'chat.completions.create';
+  checkNames(call, request, ['model', ...HANDLED, ...Object.keys(NAMES)], [...IGNORED, ...Object.keys(UNSUPPORTED)]);
+  usage(Array.isArray(request.messages), `${call}: messages is missing`);
+  checkNames(`${call}: stream_options`, request.stream_options ?? {}, ['include_usage'], ['include_obfuscation']);
+  if ((request.n ?? 1) !== 1) throw new TallyError('unsupported', `${call}: n is not 1; ask several times instead`);
+  for (const [name, idle] of Object.entries(UNSUPPORTED))
+    if ((request[name] ?? null) !== null && JSON.stringify(request[name]) !== JSON.stringify(idle))
+      throw new TallyError('unsupported', `${call}: '${name}' is not supported`);
   const options = {};
-  for (const [name, value] of Object.entries(request)) {
-    if (HANDLED.includes(name) || value === null || value === undefined) continue;
-    if (!NAMES[name]) throw new TallyError('unsupported', `chat.completions.create: '${name}' is not supported`);
-    options[NAMES[name]] = value;
-  }
-  const most = request.max_completion_tokens ?? request.max_tokens;
-  if (most !== null && most !== undefined) options.maxTokens = most;
-  usage(request.logprobs || !request.top_logprobs, 'chat.completions.create: top_logprobs is of no use without logprobs: true');
-  if (request.logprobs) options.top = Math.max(1, request.top_logprobs ?? 0);
+  for (const [name, ours] of Object.entries(NAMES)) if ((request[name] ?? null) !== null) options[ours] = request[name];
+  const limit = (request.max_completion_tokens ?? null) !== null ? 'max_completion_tokens' : 'max_tokens';
+  if ((request[limit] ?? null) !== null) options.maxTokens = request[limit];
+  checkValues(options, (ours) => (ours === 'maxTokens' ? limit : Object.keys(NAMES).find((name) => NAMES[name] === ours)));
+  const top = request.top_logprobs ?? 0;
+  checkNumber('top_logprobs', top, 0, 100, true);
+  usage(request.logprobs || !top, `${call}: top_logprobs is of no use without logprobs: true`);
+  if (request.logprobs) options.top = Math.max(1, top);
   options.signal = request.signal;
   return options;
 }
 
 const encoder = new TextEncoder();
+const IMPOSSIBLE = -9999; /* OpenAI's number for a probability of 0: JSON has no -Infinity */
 
 function logprob({ text, probability }) {
-  return { token: text, logprob: Math.log(probability), bytes: [...encoder.encode(text)] };
+  return { token: text, logprob: probability > 0 ? Math.log(probability) : IMPOSSIBLE, bytes: [...encoder.encode(text)] };
 }
 
 function logprobsOf(chunk, request) {
@@ -66,8 +98,8 @@ async function* stream(model, request, options, head) {
   let first = true;
   for await (const part of model.generate(request.messages, options)) {
     const delta = { ...(first ? { role: 'assistant' } : {}), content: part.text };
+    if (first || part.text || part.top || !part.finishReason) yield chunk(delta, null, logprobsOf(part, request));
     first = false;
-    if (part.text || part.top || !part.finishReason) yield chunk(delta, null, logprobsOf(part, request));
     if (!part.finishReason) continue;
     yield chunk({}, part.finishReason, null);
     if (request.stream_options?.include_usage) yield { ...head, object: 'chat.completion.chunk', choices: [], usage: usageOf(part.usage) };

@@ -109,13 +109,12 @@ export class Store {
   async ask(url, headers, part, call) {
     if (part) {
       const resumed = await request(url, { ...headers, Range: `bytes=${part.size}-`, 'If-Range': part.tag }, call.signal).catch((e) => {
-        if (e.code !== 'network') throw e; /* a server may forbid the headers of a resumption; asking without them tells */
+        if (e.code !== 'network') throw e; /* a server may forbid the headers of a resumption, or have no such range (416); asking without them tells */
       });
-      if (resumed && resumed.status !== 416) return resumed;
-      await resumed?.body?.cancel();
+      if (resumed) return resumed;
     }
     const response = await request(url, headers, call.signal);
-    if (response.status === 416 || !response.body) throw new TallyError('network', `${url} answered ${response.status} without a file`);
+    if (!response.body) throw new TallyError('network', `${url} answered ${response.status} without a file`);
     return response;
   }
 

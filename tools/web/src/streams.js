@@ -51,11 +51,13 @@ export async function request(url, headers, signal) {
     response = await fetch(url, { headers, signal, cache: 'no-store' });
   } catch (e) {
     if (signal.aborted) throw aborted();
+    /* Node's own rules for headers. */
+    if (/^UND_ERR_(INVALID_ARG|NOT_SUPPORTED)$/.test(e.cause?.code)) throw new TallyError('usage', `${url} was not asked: ${e.cause.message}`, { cause: e });
     throw new TallyError('network', `${url} cannot be reached: ${e.cause?.message || e.message}; is the address right, and does the server allow this page (CORS)?`, {
       cause: e,
     });
   }
-  if (!response.ok && response.status !== 416) {
+  if (!response.ok) {
     await response.body?.cancel();
     throw new TallyError('network', `${url} answered ${response.status} ${response.statusText}`.trimEnd());
   }

@@ -44,9 +44,10 @@ export interface Logger {
   warn?(message: string): void;
 }
 
+/** An option that a call does not know is refused; so it is everywhere. */
 export interface OpenOptions {
   /** Headers of the request, such as an authorization. */
-  headers?: Record<string, string>;
+  headers?: Record<string, string> | Headers;
   signal?: AbortSignal;
   /** Threads that compute. Default: half of the machine's logical CPUs, at most 8; 1 where the page is not cross-origin isolated. */
   threads?: number;
@@ -84,7 +85,8 @@ export interface Forecast {
   description: string;
 }
 
-export declare function forecast(source: Source, options?: OpenOptions): Promise<Forecast>;
+/** Takes load's options as they are; those about progress, the cache and the digest mean nothing here. */
+export declare function forecast(source: Source, options?: LoadOptions): Promise<Forecast>;
 
 // ---- cache -----------------------------------------------------------------------------------------------------------------
 
@@ -249,11 +251,12 @@ export interface Model {
 
 // ---- OpenAI's objects --------------------------------------------------------------------------------------------------------
 
+/** OpenAI's fields that say nothing about the answer are ignored, those that would change it are refused with code `unsupported`. */
 export interface ChatCompletionRequest {
   messages: Message[];
   model?: string;
   stream?: boolean;
-  stream_options?: { include_usage?: boolean };
+  stream_options?: { include_usage?: boolean; include_obfuscation?: boolean } | null;
   max_tokens?: number | null;
   max_completion_tokens?: number | null;
   temperature?: number | null;
@@ -267,6 +270,16 @@ export interface ChatCompletionRequest {
   top_logprobs?: number | null;
   n?: 1 | null;
   signal?: AbortSignal;
+  /** Ignored. */
+  user?: string | null;
+  store?: boolean | null;
+  metadata?: Record<string, string> | null;
+  service_tier?: string | null;
+  safety_identifier?: string | null;
+  prompt_cache_key?: string | null;
+  prompt_cache_retention?: string | null;
+  parallel_tool_calls?: boolean | null;
+  prediction?: unknown;
   /** Beyond OpenAI, as llama.cpp's server takes them. */
   top_k?: number;
   min_p?: number;
@@ -276,6 +289,7 @@ export interface ChatCompletionRequest {
 
 export interface TokenLogprob {
   token: string;
+  /** -9999 for a probability of 0, as OpenAI has it. */
   logprob: number;
   bytes: number[] | null;
   top_logprobs: { token: string; logprob: number; bytes: number[] | null }[];

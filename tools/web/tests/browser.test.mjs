@@ -37,7 +37,7 @@ class Site {
     });
   }
 
-  /* ranges: whether it knows them; cut: bytes after which it hangs up, once; slow: ms before the second half; late: what an answer waits
+  /* ranges: whether it knows them; 416: it refuses all; cut: bytes after which it hangs up, once; slow: ms before the second half; late: what an answer waits
    * for, given the number of the request; type: of the content. */
   put(path, bytes, { etag = '"1"', ranges = true, cut = 0, slow = 0, late = () => {}, type = 'application/octet-stream' } = {}) {
     this.files.set(path, { bytes, etag, ranges, cut, slow, late, type, requests: 0 });
@@ -47,6 +47,7 @@ class Site {
     await file.late(file.requests++);
     const wanted = /bytes=(\d+)-/.exec(q.headers.range ?? '');
     const partial = wanted && file.ranges && (!q.headers['if-range'] || q.headers['if-range'] === file.etag);
+    if (wanted && file.ranges === 416) return r.writeHead(416, CORS).end(file.bytes);
     const start = partial ? Number(wanted[1]) : 0;
     const body = file.bytes.subarray(start);
     const headers = { ...CORS, 'Content-Type': file.type, 'Content-Length': body.length };
@@ -236,14 +237,16 @@ describe('in Chromium', { skip: missing }, () => {
       assert.deepEqual((await visit(page, '/t/broken.gguf')).origins, ['cache']);
     });
 
-    test('begins anew where the server knows no ranges', async () => {
-      await fresh();
-      isolated.put('/t/unranged.gguf', small, { cut: 200000, ranges: false });
-      assert.equal((await visit(page, '/t/unranged.gguf')).code, 'network');
-      const whole = await visit(page, '/t/unranged.gguf');
-      assert.deepEqual([whole.ids, whole.origins], [expected, ['network']]);
-      assert.equal(whole.kept.length, 1);
-      assert.equal(whole.kept[0].complete, true);
+    test('begins anew where the server knows no ranges, or refuses one', async () => {
+      for (const ranges of [false, 416]) {
+        await fresh();
+        isolated.put('/t/unranged.gguf', small, { cut: 200000, ranges });
+        assert.equal((await visit(page, '/t/unranged.gguf')).code, 'network');
+        const whole = await visit(page, '/t/unranged.gguf');
+        assert.deepEqual([whole.ids, whole.origins], [expected, ['network']]);
+        assert.equal(whole.kept.length, 1);
+        assert.equal(whole.kept[0].complete, true);
+      }
     });
 
     test('takes a file that changed, and forgets the old one', async () => {

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { firstSlice, nextSlice } from '../src/generation.js';
 import { TallyError, cache, forecast, load } from '../src/node.js';
+import { chatCompletions } from '../src/openai.js';
 import { makeMemory } from '../src/wasm.js';
 import { discard } from './chromium.mjs';
 import { demoIds, demoModel, demoText, noDemoModel } from './demo.mjs';
@@ -241,6 +242,80 @@ for (const threads of [1, 2])
       assert.ok(profile.reduce((sum, s) => sum + s.ms, 0) > 0);
     });
 
+    test('an option that is not there is refused by name, and with the one that was meant', async () => {
+      for (const [o, message] of [
+        [{ max_tokens: 5 }, /^generate: there is no option 'max_tokens': is 'maxTokens' meant\?$/],
+        [{ tempreature: 1 }, /is 'temperature' meant/],
+        [{ stop_sequences: ['a'] }, /is 'stop' meant/],
+        [{ wild: 1 }, /no option 'wild', only temperature, .*parseSpecial$/],
+        [{ constructor: 1 }, /no option 'constructor', only/],
+      ])
+        await assert.rejects(collect(model.generate('x', o)), code('usage', message));
+      await collect(model.generate('x', { maxTokens: 1, wild: undefined }));
+      await assert.rejects(model.tokenize('x', { parseSpecial: true }), code('usage', /^tokenize: .*'parseSpecial': is 'parse' meant/));
+      await assert.rejects(model.detokenize([65], { parse: true }), code('usage', /^detokenize: .*'parse', only special/));
+      await assert.rejects(model.profile({ Reset: true }), code('usage', /^profile: .*is 'reset' meant/));
+      await assert.rejects(load(path, { context: 64 }), code('usage', /^load: .*is 'contextSize' meant/));
+      await assert.rejects(load(path, { n_gpu_layers: 1 }), code('usage', /only headers, [^M]*$/));
+      await assert.rejects(forecast(path, { thread: 1 }), code('usage', /^forecast: .*is 'threads' meant/));
+      assert.ok((await forecast(path, { onProgress() {}, cache: true, sha256: '0'.repeat(64) })).fits); /* load's options are forecast's */
+    });
+
+    test('what is no object in place of the options is refused', async () => {
+      const calls = [
+        (o) => collect(model.generate('x', o)),
+        (o) => load(path, o),
+        (o) => forecast(path, o),
+        (o) => model.tokenize('x', o),
+        (o) => model.detokenize([65], o),
+        (o) => model.profile(o),
+        (o) => model.chat.completions.create(o),
+      ];
+      for (const o of [null, 5, 'x', [], true])
+        for (const call of calls) await assert.rejects(call(o), code('usage', /the options are .*, expected an object/));
+      await assert.rejects(model.chat.completions.create(), code('usage', /the options are undefined/));
+    });
+
+    test("OpenAI's fields are heard, ignored, or refused by name", async () => {
+      const { create } = model.chat.completions;
+      const request = { messages: [{ role: 'user', content: 'hi' }], max_tokens: 1 };
+      const idle = { user: 'u', store: true, metadata: { a: 'b' }, n: 1, service_tier: 'auto', prediction: null, tools: null };
+      const same = { response_format: { type: 'text' }, tool_choice: 'none', modalities: ['text'], stream_options: null };
+      assert.equal((await create({ ...request, ...idle, ...same, model: 'mine' })).model, 'mine');
+      for (const o of [{ response_format: { type: 'json_object' } }, { tool_choice: 'auto' }, { functions: [] }, { verbosity: 'low' }, { audio: {} }])
+        await assert.rejects(create({ ...request, ...o }), code('unsupported', new RegExp(`'${Object.keys(o)[0]}' is not supported`)));
+      for (const [o, message] of [
+        [{ maxTokens: 1 }, /no option 'maxTokens': is 'max_tokens' meant/],
+        [{ topP: 1 }, /is 'top_p' meant/],
+        [{ constructor: 1 }, /no option 'constructor'/],
+        [{ toString: 1 }, /no option 'toString'/],
+        [{ stream_options: { includeUsage: true } }, /stream_options: there is no option 'includeUsage': is 'include_usage' meant/],
+      ])
+        await assert.rejects(create({ ...request, ...o }), code('usage', message));
+    });
+
+    test("a wrong value in OpenAI's form is told by OpenAI's name, before anything is generated", async () => {
+      const request = { messages: [{ role: 'user', content: 'hi' }], stream: true };
+      for (const [o, message] of [
+        [{ top_p: 2 }, /^top_p is 2, expected/],
+        [{ max_tokens: 0 }, /^max_tokens is 0/],
+        [{ max_tokens: 1, max_completion_tokens: '5' }, /^max_completion_tokens is the string '5'/],
+        [{ logit_bias: { a: 1 } }, /^logit_bias: /],
+        [{ logprobs: true, top_logprobs: -1 }, /^top_logprobs is -1, expected an integer from 0 to 100/],
+        [{ logprobs: true, top_logprobs: 101 }, /^top_logprobs is 101/],
+        [{ top_logprobs: -1 }, /^top_logprobs is -1/],
+        [{ top_logprobs: 2 }, /without logprobs: true/],
+      ])
+        await assert.rejects(model.chat.completions.create({ ...request, ...o }), code('usage', message));
+    });
+
+    test('a stream begins with the role, even where the answer ends at once', async () => {
+      const [end] = await model.tokenize('<|im_end|>', { parse: true });
+      const chunks = [];
+      for await (const chunk of await model.chat.completions.create({ messages: [{ role: 'user', content: 'hi' }], stream: true, logit_bias: { [end]: 1000 }, temperature: 0 })) chunks.push(chunk.choices[0]);
+      assert.deepEqual(chunks.map((c) => [c.delta, c.finish_reason]), [[{ role: 'assistant', content: '' }, null], [{}, 'stop']]);
+    });
+
     test('wrong options are refused with what was expected', async () => {
       for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }, { logitBias: { [65 + 2 ** 32]: 1 } }, { signal: {} }])
         await assert.rejects(collect(model.generate('x', o)), code('usage', /expected|no id/));
@@ -248,7 +323,10 @@ for (const threads of [1, 2])
       await assert.rejects(load(bytes, { signal: {} }), code('usage', /AbortSignal/));
       assert.equal((await collect(model.generate('x', { maxTokens: 1, signal: null }))).ids.length, 1); /* none of these keeps the next call waiting */
       await assert.rejects(collect(model.generate(7)), code('usage'));
+      await assert.rejects(collect(model.generate('x', { maxTokens: '5' })), code('usage', /^maxTokens is the string '5', expected/));
       await assert.rejects(collect(model.generate([])), code('usage', /empty/));
+      await assert.rejects(collect(model.generate([{ role: Symbol('a'), content: '' }])), code('usage', /role is Symbol\(a\), expected one of/));
+      await assert.rejects(collect(model.generate([{ role: 'user', content: null }])), code('usage', /content is null, expected a string/));
       await assert.rejects(collect(model.generate([{ role: 'user', content: 'a\0b' }])), code('usage', /U\+0000/));
       await assert.rejects(collect(model.generate('', { maxTokens: 1 })), code('usage', /prompt is empty/));
     });
@@ -262,6 +340,16 @@ async function tokenOperations(model) {
   await collect(model.generate('hello!', { maxTokens: 1 }));
   return operations(model);
 }
+
+test("a probability of 0 is OpenAI's -9999 as a logarithm, in JSON too", async () => {
+  const token = { id: 1, text: 'a', probability: 0 };
+  async function* generate() {
+    yield { text: 'a', ids: [1], top: [{ ...token, candidates: [{ ...token, probability: 1 }, token] }], finishReason: 'length', usage: {} };
+  }
+  const { choices } = await chatCompletions({ info: {}, generate }).create({ messages: [], logprobs: true, top_logprobs: 2 });
+  const [said] = JSON.parse(JSON.stringify(choices[0].logprobs.content));
+  assert.deepEqual([said.logprob, ...said.top_logprobs.map((t) => t.logprob)], [-9999, 0, -9999]);
+});
 
 describe('without threads', () => {
   test('a slice of a prompt is as long as the last one allows', () => {
@@ -350,6 +438,9 @@ describe('loading', () => {
       r.end(bytes.subarray(5000));
     },
     '/secret.gguf': (q, r) => (q.headers.authorization === 'Bearer x' ? r.end(bytes) : r.writeHead(401).end()),
+    '/416.gguf': (q, r) => r.writeHead(416, { 'content-length': bytes.length }).end(bytes),
+    '/304.gguf': (q, r) => r.writeHead(304).end(),
+    '/204.gguf': (q, r) => r.writeHead(204).end(),
     '/broken.gguf': (q, r) => {
       r.writeHead(200, { 'content-length': bytes.length });
       r.write(bytes.subarray(0, 70000), () => r.destroy());
@@ -385,10 +476,30 @@ describe('loading', () => {
   test('failures of the network say so', async () => {
     await assert.rejects(load(`${base}/nothing.gguf`), code('network', /answered 404/));
     await assert.rejects(load(`${base}/secret.gguf`), code('network', /401/));
+    for (const status of [204, 304, 416]) await assert.rejects(load(`${base}/${status}.gguf`), code('network', new RegExp(`/${status}\\.gguf answered (${status}|without a body)`)));
     await assert.rejects(load(`${base}/broken.gguf`), code('network', /broke off/));
     await assert.rejects(load('http://127.0.0.1:1/x.gguf'), code('network', /cannot be reached: (bad port|connect ECONNREFUSED)/));
     const model = await load(`${base}/secret.gguf`, { headers: { authorization: 'Bearer x' } });
     await model.close();
+  });
+
+  test('headers that cannot be sent are told as such, without their values', async () => {
+    const url = `${base}/secret.gguf`;
+    const authorization = 'Bearer x';
+    for (const headers of [{ authorization }, new Headers({ authorization })]) await (await load(url, { headers })).close();
+    for (const [headers, message] of [
+      [{ 'a b': 'c' }, /^headers: 'a b' cannot be the name of a header$/],
+      [{ '': 'c' }, /^headers: '' cannot be the name/],
+      [{ authorization: 'Bearer\nx' }, /^headers: the value of 'authorization' holds a character that no header can$/],
+      [{ authorization: '世' }, /^headers: the value of 'authorization' holds/],
+      [{ authorization: undefined }, /^headers: 'authorization' is undefined, expected a string/],
+      [{ a: Symbol('b') }, /^headers: 'a' is Symbol\(b\), expected a string/],
+      ['a: b', /^headers is the string 'a: b', expected an object/],
+      [[['a', 'b']], /^headers: '0' is an array, expected a string/],
+      [null, /^headers is null/],
+      [{ connection: 'x' }, /secret\.gguf was not asked: invalid connection header/],
+    ])
+      await assert.rejects(load(url, { headers }), code('usage', message));
   });
 
   test('an address with a percent sign that escapes nothing is loaded, and one that is none is refused', async () => {
@@ -419,7 +530,10 @@ describe('loading', () => {
     await assert.rejects(load(['text']), code('usage', /no Uint8Array/));
     await assert.rejects(load(42), code('usage', /expected a path/));
     await assert.rejects(load(path, { threads: 0 }), code('usage', /threads/));
+    await assert.rejects(load(path, { threads: '2' }), code('usage', /^threads is the string '2', expected an integer from 1 to 64$/));
+    await assert.rejects(load(path, { threads: 2n }), code('usage', /^threads is 2n, expected/));
     await assert.rejects(load(path, { contextSize: -1 }), code('usage', /contextSize/));
+    await assert.rejects(load(path, { contextSize: [64] }), code('usage', /^contextSize is an array, expected/));
     await assert.rejects(load(path, { sha256: 'abc' }), code('usage', /sha256/));
   });
 
