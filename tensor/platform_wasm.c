@@ -3,6 +3,8 @@
  * A module cannot make a thread. The host does: for each it asks tl_host_thread_new() for a slot, starts a worker with the same module
  * over the same memory, sets that worker's stack pointer to the slot's first word, and has it call tl_host_thread_serve(), which lends
  * the thread to tl_thread_start() until tl_host_thread_end(). So there are as many threads as the host lent; nothing is thread-local.
+ * The host makes all slots before it hands the memory to a worker: one that is receiving it while it grows may go by the old size (V8
+ * checks atomic accesses against that, and traps).
  * A worker may come late, but must come: who joins a thread waits for it.
  * What blocks does so by memory.atomic.wait32: the module runs in a worker, because a page's own thread may not wait. A module built
  * without atomics has no threads, and its locks do nothing.

@@ -21,15 +21,16 @@ int64_t tl_count(const tl_tensor *t) {
     return n;
 }
 
-static size_t dense_bytes(const tl_tensor *t, int64_t count) {
+/* Elements laid side by side; of a view that repeats its base that may be more than a size_t holds. */
+static uint64_t dense_bytes(const tl_tensor *t, int64_t count) {
     const tl_dtype_info *d = tl_dtype_get(t->dtype);
-    return (size_t)(count / d->block) * (size_t)d->block_bytes;
+    return (uint64_t)(count / d->block) * (uint64_t)d->block_bytes;
 }
 
 size_t tl_bytes(const tl_tensor *t) {
     if (!t)
         return 0;
-    return t->layout ? t->layout->bytes(t) : dense_bytes(t, tl_count(t));
+    return t->layout ? t->layout->bytes(t) : (size_t)dense_bytes(t, tl_count(t));
 }
 
 int64_t tl_rows(const tl_tensor *t) {
@@ -116,8 +117,8 @@ static tl_status transfer(const tl_tensor *t, size_t bytes, const char *what, tl
                        what, text);
     if (t->layout)
         return tl_fail(err, TL_ERR_USAGE, "%s: %s is packed as '%s'", what, text, t->layout->name);
-    size_t slice = dense_bytes(t, t->rank > 1 ? tl_count(t) / t->shape[0] : tl_dtype_get(t->dtype)->block),
-           all = dense_bytes(t, tl_count(t));
+    uint64_t slice = dense_bytes(t, t->rank > 1 ? tl_count(t) / t->shape[0] : tl_dtype_get(t->dtype)->block),
+             all = dense_bytes(t, tl_count(t));
     if (bytes > all || bytes % slice)
         return tl_fail(err, TL_ERR_USAGE, "%s: %llu bytes for %s, which takes whole rows of %llu, at most %llu", what,
                        (unsigned long long)bytes, text, (unsigned long long)slice, (unsigned long long)all);
@@ -160,7 +161,7 @@ tl_status tl_read(const tl_tensor *t, void *data, size_t bytes, tl_error *err) {
         return TL_OK;
     if (!data)
         return tl_fail(err, TL_ERR_USAGE, "tl_read: no memory given for %s", tl_describe(t, text, sizeof text));
-    size_t row = dense_bytes(t, tl_dim(t, -1)), element = (size_t)tl_dtype_get(t->dtype)->block_bytes;
+    size_t row = (size_t)dense_bytes(t, tl_dim(t, -1)), element = (size_t)tl_dtype_get(t->dtype)->block_bytes;
     bool dense = tl_dense(t);
     size_t piece = dense ? bytes : tl_row_dense(t) ? row : element;
     for (size_t at = 0; at < bytes; at += piece) {

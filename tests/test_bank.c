@@ -123,6 +123,16 @@ START_TEST(memory_of_the_callers_must_be_aligned_for_its_type) {
 }
 END_TEST
 
+START_TEST(a_view_with_rows_of_4_gib_is_read_by_whole_rows_only) {
+    rig r = rig_open("ref");
+    tl_tensor *endless = tl_broadcast(r.g, rig_state(&r, "one", 1, 1, 0), 2, (int64_t[]){4, 1 << 30});
+    float values[4];
+    ck_assert_ptr_nonnull(endless);
+    REFUSED(&r, tl_read(endless, values, sizeof values, &r.err), TL_ERR_USAGE, "whole rows of 4294967296");
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(a_named_size_is_refused_as_such) {
     rig r = rig_open("ref");
     tl_tensor *t;
@@ -323,6 +333,7 @@ static Suite *bank_suite(void) {
     tcase_add_test(c, bytes_count_what_the_bank_allocates_itself);
     tcase_add_loop_test(c, an_impossible_tensor_is_refused_and_leaves_no_trace, 0, (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(c, memory_of_the_callers_must_be_aligned_for_its_type);
+    tcase_add_test(c, a_view_with_rows_of_4_gib_is_read_by_whole_rows_only);
     tcase_add_test(c, a_named_size_is_refused_as_such);
     tcase_add_test(c, nothing_given_gives_a_message);
     tcase_add_test(c, a_wrapped_tensor_is_the_callers_memory);
