@@ -89,10 +89,10 @@ START_TEST(no_place_for_text_and_no_text_are_allowed) {
     ck_assert_str_eq(tl_describe(rig_input(&r, "x", 2, 3), NULL, 10), "");
     ck_assert_str_eq(tl_number_print(1.5, 3, NULL), "");
     ck_assert_uint_eq(tl_digest_f32(7, NULL, 3), 7);
-    const char *volatile none = NULL; /* compilers refuse the word itself */
-    ck_assert_int_eq(tl_fail(&err, TL_ERR_RANGE, none), TL_ERR_RANGE);
+    const char *volatile none = NULL; /* compilers refuse the word itself, and a text of unknown words without values */
+    ck_assert_int_eq(tl_fail(&err, TL_ERR_RANGE, none, 0), TL_ERR_RANGE);
     ck_assert_str_eq(err.message, "no message given");
-    ck_assert_int_eq(tl_graph_fail(r.g, TL_ERR_RANGE, none), TL_ERR_RANGE);
+    ck_assert_int_eq(tl_graph_fail(r.g, TL_ERR_RANGE, none, 0), TL_ERR_RANGE);
     FAILED(r.g, "no message given");
     rig_close(&r);
 }
