@@ -225,33 +225,25 @@ refused 2 "--logit-bias: '99999999+1' is not ID+BIAS" run -m "$model" -p x -l 99
 refused 2 "backend 'abacus' is unknown; there are" run -m "$model" -p x --backend abacus
 refused 2 "-sys belongs to a chat" run -m "$model" -p x -sys y
 
-(
-    # shellcheck disable=SC3045 # where it is missing, the check is skipped
-    ulimit -v 400000 2>/dev/null || exit 77
-    "$llama" run -m "$model" -p x -n 1 -c 8000000 >"$out" 2>"$err" </dev/null
-)
-code=$?
-if [ $code -eq 77 ]; then
-    echo "SKIP: cli: too little memory: ulimit -v does not work here"
-else
-    [ "$code" -eq 4 ] && [ ! -s "$out" ] && grep -q 'a smaller context takes less memory: -c N' "$err"
-    verdict "too little memory for the context: exit 4, and what to do" $?
-fi
-
-if [ -n "${TALLY_DEMO_MODEL-}" ]; then
+# starved KIB WHAT ADVICE ARGUMENTS...: with so little memory llama run ends with exit 4 and the advice.
+starved() {
+    kib=$1 what=$2 advice=$3
+    shift 3
     (
         # shellcheck disable=SC3045 # where it is missing, the check is skipped
-        ulimit -v 150000 2>/dev/null || exit 77
-        "$llama" run -m "$TALLY_DEMO_MODEL" -p x -n 1 -t 1 >"$out" 2>"$err" </dev/null
+        ulimit -v "$kib" 2>/dev/null || exit 77
+        "$llama" run "$@" >"$out" 2>"$err" </dev/null
     )
     code=$?
     if [ $code -eq 77 ]; then
-        echo "SKIP: cli: too little memory for the weights: ulimit -v does not work here"
+        echo "SKIP: cli: too little memory for $what: ulimit -v does not work here"
     else
-        [ "$code" -eq 4 ] && [ ! -s "$out" ] && grep -q '^--no-pack leaves the weights in the file' "$err"
-        verdict "too little memory for the weights: exit 4, and what to do" $?
+        [ "$code" -eq 4 ] && [ ! -s "$out" ] && grep -q -e "$advice" "$err"
+        verdict "too little memory for $what: exit 4, and what to do" $?
     fi
-fi
+}
+starved 400000 "the context" 'a smaller context takes less memory: -c N' -m "$model" -p x -n 1 -c 8000000
+[ -n "${TALLY_DEMO_MODEL-}" ] && starved 150000 "the weights" '^--no-pack leaves the weights in the file' -m "$TALLY_DEMO_MODEL" -p x -n 1 -t 1
 
 LLAMA_ARG_MODEL=$model LLAMA_ARG_N_PREDICT=12 TALLY_BACKEND=scalar call run -p "Once upon a time" --temp 0 -v
 cmp -s "$out" "$work/first" && grep -q 'level scalar' "$err"
@@ -454,7 +446,8 @@ answers=$(sed -n 's/^generation .* \([0-9]*\) tokens .*/\1/p' "$err")
     ! grep -q '/' "$out"
 verdict "chat through a pipe: answers on stdout, commands obeyed" $?
 "$llama" chat -m "$model" --chat-template chatml <"$work" >"$out" 2>"$err"
-[ $? -eq 1 ] && grep -q "stdin: " "$err"
+code=$?
+[ "$code" -eq 1 ] && grep -q "stdin: " "$err"
 verdict "chat says that its input cannot be read, exit 1" $?
 call chat -m "$model" --chat-template chatml --single-turn -p "Hello" -n 5 --temp 0
 cp "$out" "$work/answer"
@@ -567,9 +560,12 @@ if mkfifo "$work/fifo" 2>/dev/null; then
     : >"$out"
     "$llama" run -m "$model" -f "$work/fifo" >"$out" 2>"$err" </dev/null &
     id=$!
-    sleep 0.5
+    sleep 1
     kill -INT "$id"
-    sleep 0.5
+    for tries in $(seq 200); do
+        kill -0 "$id" 2>/dev/null || break
+        sleep 0.05
+    done
     kill -KILL "$id" 2>/dev/null
     wait "$id"
     code=$?

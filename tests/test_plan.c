@@ -36,29 +36,32 @@ static void build_model(rig *r) {
     build_layers(r, 16);
 }
 
-/* Sixteen prepared rows of the reference are exactly as many bytes as no size_t holds. */
-START_TEST(a_forecast_of_scratch_that_is_no_size_is_refused) {
-    int64_t k = (int64_t)(SIZE_MAX / 64) + 1;
-    rig r = rig_open("ref:threads=1");
+/* The forecast of a linear layer whose only weight row is so long that sixteen prepared rows are exactly as many bytes as no size_t holds. */
+enum { ROW_PARTS = 64 };
+
+static tl_status forecast_endless_row(const char *spec, rig *r, tl_plan_memory *forecast) {
+    int64_t k = (int64_t)(SIZE_MAX / ROW_PARTS) + 1;
     tl_tensor *w;
+    *r = rig_open(spec);
+    MUST(r, tl_bank_declare(r->bank, "w", TL_F32, 2, (int64_t[]){1, k}, NULL, &w, &r->err));
+    tl_output(r->g, tl_linear(r->g, rig_input(r, "x", 1, k), w, NULL));
+    return tl_plan_forecast(r->g, r->be, NULL, forecast, &r->err);
+}
+
+START_TEST(a_forecast_of_scratch_that_is_no_size_is_refused) {
+    rig r;
     tl_plan_memory forecast;
-    MUST(&r, tl_bank_declare(r.bank, "w", TL_F32, 2, (int64_t[]){1, k}, NULL, &w, &r.err));
-    tl_output(r.g, tl_linear(r.g, rig_input(&r, "x", 1, k), w, NULL));
-    REFUSED(&r, tl_plan_forecast(r.g, r.be, NULL, &forecast, &r.err), TL_ERR_MEMORY, "overflows");
+    REFUSED(&r, forecast_endless_row("ref:threads=1", &r, &forecast), TL_ERR_MEMORY, "overflows");
     ck_assert_uint_eq(forecast.total, 0);
     rig_close(&r);
 }
 END_TEST
 
 START_TEST(a_forecast_of_an_endless_weight_row_counts_it) {
-    int64_t k = (int64_t)(SIZE_MAX / 64) + 1;
-    rig r = rig_open("cpu:threads=1");
-    tl_tensor *w;
+    rig r;
     tl_plan_memory forecast;
-    MUST(&r, tl_bank_declare(r.bank, "w", TL_F32, 2, (int64_t[]){1, k}, NULL, &w, &r.err));
-    tl_output(r.g, tl_linear(r.g, rig_input(&r, "x", 1, k), w, NULL));
-    MUST(&r, tl_plan_forecast(r.g, r.be, NULL, &forecast, &r.err));
-    ck_assert_uint_ge(forecast.activations, (size_t)k * 4);
+    MUST(&r, forecast_endless_row("cpu:threads=1", &r, &forecast));
+    ck_assert_uint_ge(forecast.activations, (SIZE_MAX / ROW_PARTS + 1) * 4);
     rig_close(&r);
 }
 END_TEST

@@ -261,13 +261,14 @@ static int settings_bare(Settings *s, int bare) {
 /* The variables. An argument wins over them, also over those of the options that it excludes or that have to fit it. */
 static bool settings_environment(Settings *s) {
     const char **const pairs[][2] = {{&s->chat_template, &s->chat_template_file}, {&s->type_k, &s->type_v}, {&s->model, &s->hf_repo}};
-    bool given[3][2];
-    for (int i = 0; i < 3; i++)
+    enum { N_PAIRS = sizeof pairs / sizeof *pairs };
+    bool given[N_PAIRS][2];
+    for (int i = 0; i < N_PAIRS; i++)
         for (int k = 0; k < 2; k++)
             given[i][k] = *pairs[i][k] != NULL;
     if (!args_environment(&s->args))
         return false;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < N_PAIRS; i++)
         for (int k = 0; k < 2; k++)
             if (given[i][k] && !given[i][1 - k])
                 *pairs[i][1 - k] = NULL;
