@@ -330,7 +330,7 @@ static int64_t most_chunks(const tl_tensor *t) {
 size_t tl_cpu_attention_parts(const tl_cpu *cpu, const tl_tensor *t) {
     shape s = shape_of(t);
     bool may_be_one = t->size || t->shape[0] == 1;
-    if (cpu->threads == 1 || !may_be_one || s.heads / s.group >= 2 * cpu->threads || most_chunks(t) <= 2)
+    if (cpu->threads == 1 || !may_be_one || s.heads / s.group >= 16 * cpu->threads || most_chunks(t) <= 2)
         return 0;
     return bytes_of(most_chunks(t) * s.heads * part_floats(s));
 }
@@ -375,15 +375,14 @@ static void split_run(const cpu_step *step, const cpu_run *r, int64_t tile, void
 const cpu_driver tl_cpu_driver_split = {"attention_split", split_tiles, split_run};
 
 static int64_t join_tiles(const cpu_step *s, const cpu_run *r) {
-    return is_split(s, r) ? 1 : 0;
+    return is_split(s, r) ? tl_dim(s->node->src[K], 1) : 0;
 }
 
 static void join_run(const cpu_step *step, const cpu_run *r, int64_t tile, void *scratch) {
     const tl_tensor *t = step->node;
     shape s = shape_of(t);
     float *a = scratch, *c = a + s.dv;
-    (void)tile;
-    for (int64_t head = 0; head < s.heads; head++) {
+    for (int64_t head = tile * s.group; head < (tile + 1) * s.group; head++) {
         float m = tl_real(TL_INF_BITS | TL_SIGN_BIT), l = 0;
         memset(a, 0, (size_t)s.dv * sizeof(float));
         for (int64_t i = 0; i < chunks(t); i++) {
