@@ -107,20 +107,32 @@ typedef struct part {
     int n_rows, n_cols;
 } part;
 
+enum { COLUMNS_AHEAD = 16 };
+
 /* y [n_cols][TL_PANEL] + bias + residual -> the output. Sums grow in y and not where they go, because there columns lie a power of two
- * apart, as a rule, and would push each other out of the caches. */
+ * apart, as a rule, and would push each other out of the caches. No processor foresees such steps, so memory is asked for some of them ahead. */
 static void store(const cpu_step *s, const tl_kernels *f, float *y, part p) {
     const tl_tensor *bias = s->linear->n_src > 2 ? s->linear->src[2] : NULL;
-    for (int c = 0; c < p.n_cols; c++, y += TL_PANEL) {
-        float *out = (float *)tl_row(s->node, p.c0 + c) + p.j0;
+    int64_t n = tl_dim(s->node, -1), at = p.c0 * n + p.j0; /* both are dense */
+    float *out = (float *)tl_data(s->node) + at;
+    const float *residual = s->residual ? (const float *)tl_data(s->residual) + at : NULL;
+    for (int c = -COLUMNS_AHEAD; c < p.n_cols; c++) {
+        if (c + COLUMNS_AHEAD < p.n_cols) {
+            __builtin_prefetch(out + (c + COLUMNS_AHEAD) * n, 1);
+            if (residual)
+                __builtin_prefetch(residual + (c + COLUMNS_AHEAD) * n);
+        }
+        if (c < 0)
+            continue;
         if (bias)
             f->add[0](y, y, (const float *)tl_data(bias) + p.j0, p.n_rows);
-        if (s->residual)
-            f->add[0](out, y, (const float *)tl_row(s->residual, p.c0 + c) + p.j0, p.n_rows);
+        if (residual)
+            f->add[0](out + c * n, y, residual + c * n, p.n_rows);
         else if (p.n_rows == TL_PANEL) /* a length known to the compiler: two moves in place of a call */
-            memcpy(out, y, TL_PANEL * sizeof *out);
+            memcpy(out + c * n, y, TL_PANEL * sizeof *out);
         else
-            memcpy(out, y, (size_t)p.n_rows * sizeof *out);
+            memcpy(out + c * n, y, (size_t)p.n_rows * sizeof *out);
+        y += TL_PANEL;
     }
 }
 

@@ -58,8 +58,7 @@ static void find_residuals(lowering *l) {
             int at = tl_plan_time(l->plan, lin);
             if (at < 0 || lin->base != lin || !is_linear(l, lin) || lin->mark & TL_MARK_OUTPUT || tl_plan_readers(l->plan, lin) != 1)
                 continue;
-            if (!tl_same_shape(lin, add) || !tl_same_shape(other, add) || !tl_row_dense(other) || other->base == lin ||
-                reads_written(l, lin))
+            if (!tl_same_shape(lin, add) || !tl_same_shape(other, add) || !tl_dense(other) || other->base == lin || reads_written(l, lin))
                 continue;
             l->notes[time].taken = lin;
             l->notes[at].elided = true;
