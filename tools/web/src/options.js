@@ -19,43 +19,17 @@ const NUMBERS = {
   top: [0, 100, true],
 };
 export const GENERATE = [...Object.keys(NUMBERS), 'logitBias', 'stop', 'signal', 'parseSpecial'];
-const LEAST_PREFIX = 4; /* letters that a name must share with another to stand for it */
 
-/* Edits between two words: letters added, left out, replaced, or swapped with their neighbour. */
-function distance(a, b) {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    rows.push([i]);
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
-    }
-  }
-  return rows[a.length][b.length];
-}
-
-/* The name that was meant; undefined where none is near. */
-function nearest(name, names) {
-  const plain = (text) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const word = plain(name);
-  const begins = (a, b) => b.length >= LEAST_PREFIX && a.startsWith(b);
-  const most = Math.floor(word.length / 3);
-  const edits = (n) => {
-    const other = plain(n);
-    if (Math.abs(other.length - word.length) > most) return begins(other, word) || begins(word, other) ? most : Infinity;
-    return distance(word, other);
-  };
-  const [best] = names.map((n) => [edits(n), n]).sort(([a], [b]) => a - b);
-  return best[0] <= most ? best[1] : undefined;
-}
+/* An object of names and values. What keeps its data elsewhere (a Map, a Promise) would look empty. */
+export const isRecord = (value) => /^\[object (Object|Module)\]$/.test(Object.prototype.toString.call(value));
 
 /* quiet: names that are taken, too, but not told to anybody. */
 export function checkNames(call, options, names, quiet = []) {
-  usage(typeof options === 'object' && options !== null && !Array.isArray(options), `${call}: the options are ${shown(options)}, expected an object`);
+  usage(isRecord(options), `${call}: the options are ${shown(options)}, expected an object`);
+  const plain = (name) => name.toLowerCase().replaceAll('_', ''); /* what OpenAI's spelling and ours have in common */
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || names.includes(name) || quiet.includes(name)) continue;
-    const meant = nearest(name, names);
+    const meant = names.find((n) => plain(n) === plain(name));
     usage(false, `${call}: there is no option '${name}'${meant ? `: is '${meant}' meant?` : `, only ${names.join(', ')}`}`);
   }
 }
