@@ -1,19 +1,9 @@
 /* model.js: a loaded model as users see it: checks what they pass, queues their calls, and turns the worker's events into iterators. */
 
 import { aborted, checkSignal, usage } from './errors.js';
+import { checkMessages } from './messages.js';
 import { chatCompletions } from './openai.js';
 import { GENERATE, checkNames, checkValues, isId, shown } from './options.js';
-
-const ROLES = ['system', 'user', 'assistant'];
-
-function checkMessages(messages) {
-  usage(messages.length > 0, 'messages is empty: give at least one');
-  for (const [i, m] of messages.entries()) {
-    usage(ROLES.includes(m?.role), `messages[${i}].role is ${shown(m?.role)}, expected one of ${ROLES.join(', ')}`);
-    usage(typeof m.content === 'string', `messages[${i}].content is ${shown(m.content)}, expected a string`);
-    usage(!m.content.includes('\0'), `messages[${i}].content holds a character U+0000, which chat templates cannot`);
-  }
-}
 
 /* One call at a time, in the order of asking. */
 class Queue {
@@ -85,13 +75,12 @@ export class Model {
   }
 
   async *generate(prompt, options = {}) {
-    const messages = Array.isArray(prompt) ? prompt : undefined;
-    usage(messages || typeof prompt === 'string', 'generate: expected a string or an array of messages');
+    usage(Array.isArray(prompt) || typeof prompt === 'string', `generate: the prompt is ${shown(prompt)}, expected a string or an array of messages`);
     checkNames('generate', options, GENERATE);
     const { signal, ...rest } = options;
     checkSignal(signal);
     checkValues(rest);
-    if (messages) checkMessages(messages);
+    const messages = Array.isArray(prompt) ? checkMessages(prompt) : undefined;
     const leave = await this.#queue.enter(signal);
     const inner = new AbortController();
     const stop = () => inner.abort();

@@ -1,6 +1,7 @@
 /* openai.js: chat.completions in OpenAI's form, on top of generate(): names and numbers are translated, nothing is computed. */
 
 import { TallyError, usage } from './errors.js';
+import { fromOpenAI } from './messages.js';
 import { checkNames, checkNumber, checkValues } from './options.js';
 
 /* OpenAI's name, and llama.cpp's server's beyond it: ours. */
@@ -47,7 +48,6 @@ const UNSUPPORTED = {
 function translate(request) {
   const call = 'chat.completions.create';
   checkNames(call, request, ['model', ...HANDLED, ...Object.keys(NAMES)], [...IGNORED, ...Object.keys(UNSUPPORTED)]);
-  usage(Array.isArray(request.messages), `${call}: messages is missing`);
   checkNames(`${call}: stream_options`, request.stream_options ?? {}, ['include_usage'], ['include_obfuscation']);
   if ((request.n ?? 1) !== 1) throw new TallyError('unsupported', `${call}: n is not 1; ask several times instead`);
   for (const [name, idle] of Object.entries(UNSUPPORTED))
@@ -63,7 +63,7 @@ function translate(request) {
   usage(request.logprobs || !top, `${call}: top_logprobs is of no use without logprobs: true`);
   if (request.logprobs) options.top = Math.max(1, top);
   options.signal = request.signal;
-  return options;
+  return { messages: fromOpenAI(request.messages), options };
 }
 
 const encoder = new TextEncoder();
@@ -88,7 +88,7 @@ function usageOf({ promptTokens, completionTokens, cachedTokens }) {
   };
 }
 
-async function* stream(model, request, options, head) {
+async function* stream(model, request, { messages, options }, head) {
   const chunk = (delta, finish_reason, logprobs) => ({
     ...head,
     object: 'chat.completion.chunk',
@@ -96,7 +96,7 @@ async function* stream(model, request, options, head) {
     ...(request.stream_options?.include_usage ? { usage: null } : {}),
   });
   let first = true;
-  for await (const part of model.generate(request.messages, options)) {
+  for await (const part of model.generate(messages, options)) {
     const delta = { ...(first ? { role: 'assistant' } : {}), content: part.text };
     if (first || part.text || part.top || !part.finishReason) yield chunk(delta, null, logprobsOf(part, request));
     first = false;
@@ -106,11 +106,11 @@ async function* stream(model, request, options, head) {
   }
 }
 
-async function whole(model, request, options, head) {
+async function whole(model, request, { messages, options }, head) {
   let content = '';
   const logprobs = [];
   let last;
-  for await (last of model.generate(request.messages, options)) {
+  for await (last of model.generate(messages, options)) {
     content += last.text;
     if (request.logprobs) logprobs.push(...logprobsOf(last, request).content);
   }
@@ -132,10 +132,10 @@ async function whole(model, request, options, head) {
 export function chatCompletions(model) {
   return {
     async create(request) {
-      const options = translate(request);
+      const asked = translate(request);
       const random = [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, '0')).join('');
       const head = { id: `chatcmpl-${random}`, created: Math.floor(Date.now() / 1000), model: request.model ?? model.info.name };
-      return request.stream ? stream(model, request, options, head) : whole(model, request, options, head);
+      return request.stream ? stream(model, request, asked, head) : whole(model, request, asked, head);
     },
   };
 }

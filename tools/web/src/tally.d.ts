@@ -251,9 +251,21 @@ export interface Model {
 
 // ---- OpenAI's objects --------------------------------------------------------------------------------------------------------
 
+/** Texts are joined as they stand; parts of another type are refused with code `unsupported`. */
+export interface ChatCompletionTextPart {
+  type: 'text';
+  text: string;
+}
+
+/** Further fields are ignored, unless they are of tools, audio or a refusal: those are refused with code `unsupported`. */
+export type ChatCompletionMessage =
+  | { role: 'system' | 'developer' | 'user'; content: string | ChatCompletionTextPart[]; name?: string }
+  /** Without content: an empty answer. */
+  | { role: 'assistant'; content?: string | ChatCompletionTextPart[] | null; refusal?: null; name?: string };
+
 /** OpenAI's fields that say nothing about the answer are ignored, those that would change it are refused with code `unsupported`. */
 export interface ChatCompletionRequest {
-  messages: Message[];
+  messages: ChatCompletionMessage[];
   model?: string;
   stream?: boolean;
   stream_options?: { include_usage?: boolean; include_obfuscation?: boolean } | null;

@@ -309,6 +309,37 @@ for (const threads of [1, 2])
         await assert.rejects(model.chat.completions.create({ ...request, ...o }), code('usage', message));
     });
 
+    test("messages in OpenAI's form say what they say in ours", async () => {
+      const { create } = model.chat.completions;
+      const said = async (...messages) => {
+        const { choices, usage } = await create({ messages, max_tokens: 4, temperature: 0 });
+        return [choices[0].message.content, usage.prompt_tokens];
+      };
+      const text = (t) => ({ type: 'text', text: t });
+      const user = { role: 'user', content: 'tell me a riddle' };
+      assert.deepEqual(await said({ role: 'user', content: [text('tell me '), text('a riddle')] }), await said(user));
+      assert.deepEqual(await said({ role: 'developer', content: [text('Be brief')] }, user), await said({ role: 'system', content: 'Be brief' }, user));
+      const silent = [{ content: null }, {}, { content: '' }, { content: null, refusal: null, tool_calls: [], annotations: [] }].map((m) => ({ role: 'assistant', ...m }));
+      for (const m of silent) assert.deepEqual(await said(user, m, user), await said(user, { role: 'assistant', content: '' }, user));
+    });
+
+    test("messages of OpenAI's that this model cannot take are refused by name, before anything is generated", async () => {
+      const refused = (m, kind, message) => assert.rejects(model.chat.completions.create({ messages: [{ role: 'user', content: 'hi' }, m], stream: true }), code(kind, message));
+      const image = { type: 'image_url', image_url: { url: 'data:,' } };
+      await refused({ role: 'user', content: [{ type: 'text', text: 'what is this?' }, image] }, 'unsupported', /^messages\[1\]\.content\[1\] is of type 'image_url'/);
+      for (const type of ['input_audio', 'file', 'refusal']) await refused({ role: 'user', content: [{ type }] }, 'unsupported', new RegExp(`type '${type}'`));
+      await refused({ role: 'user', content: [] }, 'usage', /content is an empty array/);
+      await refused({ role: 'user', content: ['hi'] }, 'usage', /content\[0\] is the string 'hi', expected an object such as/);
+      await refused({ role: 'user', content: [{ text: 'hi' }] }, 'usage', /content\[0\] is an object, expected/);
+      await refused({ role: 'user', content: [{ type: 'text', text: 5 }] }, 'usage', /content\[0\]\.text is 5, expected a string/);
+      await refused({ role: 'user', content: null }, 'usage', /messages\[1\]\.content is null, expected a string/);
+      await refused({ role: 'assistant', content: 5 }, 'usage', /content is 5, expected a string/);
+      await refused({ role: 'assistant', content: null, tool_calls: [{}] }, 'unsupported', /messages\[1\]\.tool_calls/);
+      await refused({ role: 'tool', tool_call_id: 'a', content: '5' }, 'unsupported', /role is 'tool'/);
+      await refused(null, 'usage', /messages\[1\] is null, expected an object/);
+      for (const messages of [undefined, 'hi', {}]) await assert.rejects(model.chat.completions.create({ messages }), code('usage', /^messages is .*, expected an array$/));
+    });
+
     test('a stream begins with the role, even where the answer ends at once', async () => {
       const [end] = await model.tokenize('<|im_end|>', { parse: true });
       const chunks = [];
@@ -346,7 +377,7 @@ test("a probability of 0 is OpenAI's -9999 as a logarithm, in JSON too", async (
   async function* generate() {
     yield { text: 'a', ids: [1], top: [{ ...token, candidates: [{ ...token, probability: 1 }, token] }], finishReason: 'length', usage: {} };
   }
-  const { choices } = await chatCompletions({ info: {}, generate }).create({ messages: [], logprobs: true, top_logprobs: 2 });
+  const { choices } = await chatCompletions({ info: {}, generate }).create({ messages: [{ role: 'user', content: 'a' }], logprobs: true, top_logprobs: 2 });
   const [said] = JSON.parse(JSON.stringify(choices[0].logprobs.content));
   assert.deepEqual([said.logprob, ...said.top_logprobs.map((t) => t.logprob)], [-9999, 0, -9999]);
 });
