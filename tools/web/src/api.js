@@ -1,15 +1,16 @@
 /* api.js: load, forecast and cache, for a host that says how to start workers and what a source is. */
 
-import { TallyError, checkSignal, usage } from './errors.js';
+import { TallyError, usage } from './errors.js';
 import { Link } from './link.js';
 import { Model } from './model.js';
-import { checkNames, checkNumber, shown } from './options.js';
+import { checkKinds, checkNames, checkNumber, isRecord, shown } from './options.js';
 import { openStore } from './store.js';
 
 const PIECE = 1 << 20;
 const MOST_THREADS = 8;
 const MIB = 1 << 20;
-const LOAD = ['headers', 'signal', 'threads', 'contextSize', 'logger', 'wasmUrl', 'workerUrl', 'onProgress', 'cache', 'sha256'];
+const KINDS = { signal: 'signal', logger: 'logger', wasmUrl: 'address', workerUrl: 'address', onProgress: 'function', cache: 'flag', sha256: 'digest' };
+const LOAD = ['headers', 'threads', 'contextSize', ...Object.keys(KINDS)];
 const QUIET = ['memoryLimitMiB']; /* for tests of small memories */
 
 /* Bytes in memory, piece by piece, each a copy that can be handed to the worker. */
@@ -17,18 +18,18 @@ function* pieces(bytes) {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.slice(at, at + PIECE);
 }
 
-/* A path or a URL as the worker opens it; null: it is neither. */
-function address(host, source) {
+/* What f makes of a path or a URL. */
+function address(name, value, f) {
   try {
-    return host.source(source);
+    return f(value);
   } catch (e) {
-    throw new TallyError('usage', `load: '${source}' is no address: ${e.message}`, { cause: e });
+    throw new TallyError('usage', `${name}: '${value}' is no address: ${e.message}`, { cause: e });
   }
 }
 
 /* What the worker can open by itself, or a stream that it asks us for. */
 function describeSource(host, source) {
-  const plain = address(host, source);
+  const plain = address('load', source, host.source); /* null: it is neither */
   if (plain) return { plain };
   if (typeof Blob !== 'undefined' && source instanceof Blob) return { plain: { blob: source } };
   const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source;
@@ -48,10 +49,11 @@ async function nextChunk(chunks) {
   throw new TallyError('usage', 'load: the source yielded something that is no Uint8Array');
 }
 
-function checkOptions(o) {
+function checkOptions(call, o) {
+  checkNames(call, o, LOAD, QUIET);
+  checkKinds(o, KINDS);
   if (o.threads !== undefined) checkNumber('threads', o.threads, 1, 64, true);
   if (o.contextSize !== undefined) checkNumber('contextSize', o.contextSize, 1, 2 ** 30, true);
-  usage(o.sha256 === undefined || /^[0-9a-f]{64}$/i.test(o.sha256), 'sha256: expected 64 hexadecimal digits');
 }
 
 const canBe = (name, value) => {
@@ -64,7 +66,7 @@ const canBe = (name, value) => {
 
 /* As a record, which can be sent to the worker. A value may be a secret, so no message tells it. */
 function checkHeaders(headers) {
-  usage(typeof headers === 'object' && headers !== null, `headers is ${shown(headers)}, expected an object`);
+  usage(headers instanceof Headers || isRecord(headers), `headers is ${shown(headers)}, expected an object`);
   const all = headers instanceof Headers ? [...headers] : Object.entries(headers);
   for (const [name, value] of all) {
     usage(canBe(name, ''), `headers: '${name}' cannot be the name of a header`);
@@ -78,7 +80,7 @@ async function workerOptions(host, plain, headers, o) {
   const { contextSize, sha256, cache } = o;
   const threads = host.shared ? o.threads ?? Math.max(1, Math.min(MOST_THREADS, Math.floor(host.cpus / 2))) : 1;
   if (!host.shared && o.threads > 1) o.logger?.warn?.('one thread is used: the page is not cross-origin isolated (see coi.js)');
-  const wasmUrl = o.wasmUrl === undefined ? undefined : host.absolute(o.wasmUrl);
+  const wasmUrl = o.wasmUrl === undefined ? undefined : address('wasmUrl', o.wasmUrl, host.absolute);
   const memoryLimit = o.memoryLimitMiB && o.memoryLimitMiB * MIB;
   const module = wasmUrl ? undefined : await host.module?.(host.shared);
   return { source: plain, threads, shared: host.shared, headers, contextSize, sha256, cache, wasmUrl, module, memoryLimit };
@@ -86,11 +88,9 @@ async function workerOptions(host, plain, headers, o) {
 
 export function makeApi(host) {
   async function run(name, source, o) {
-    checkSignal(o.signal);
-    checkOptions(o);
     const headers = o.headers === undefined ? undefined : checkHeaders(o.headers);
     const { plain, chunks } = describeSource(host, source);
-    const link = new Link(host, o.workerUrl === undefined ? undefined : host.absolute(o.workerUrl));
+    const link = new Link(host, o.workerUrl === undefined ? undefined : address('workerUrl', o.workerUrl, host.absolute));
     const on = {
       progress: (p) => o.onProgress?.(p),
       log: ({ level, message }) => o.logger?.[level]?.(message),
@@ -107,7 +107,7 @@ export function makeApi(host) {
   }
 
   async function load(source, options = {}) {
-    checkNames('load', options, LOAD, QUIET);
+    checkOptions('load', options);
     const { link, value } = await run('load', source, options);
     link.memory = value.memory;
     link.cancelWord = value.cancelWord;
@@ -115,7 +115,7 @@ export function makeApi(host) {
   }
 
   async function forecast(source, options = {}) {
-    checkNames('forecast', options, LOAD, QUIET);
+    checkOptions('forecast', options);
     const { link, value } = await run('forecast', source, { ...options, cache: false, onProgress: undefined });
     link.end();
     await link.gone;

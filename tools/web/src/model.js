@@ -1,9 +1,9 @@
 /* model.js: a loaded model as users see it: checks what they pass, queues their calls, and turns the worker's events into iterators. */
 
-import { aborted, checkSignal, usage } from './errors.js';
+import { aborted, usage } from './errors.js';
 import { checkMessages } from './messages.js';
 import { chatCompletions } from './openai.js';
-import { GENERATE, checkNames, checkValues, isId, shown } from './options.js';
+import { GENERATE, checkKinds, checkNames, checkValues, isId, shown } from './options.js';
 
 /* One call at a time, in the order of asking. */
 class Queue {
@@ -77,9 +77,9 @@ export class Model {
   async *generate(prompt, options = {}) {
     usage(Array.isArray(prompt) || typeof prompt === 'string', `generate: the prompt is ${shown(prompt)}, expected a string or an array of messages`);
     checkNames('generate', options, GENERATE);
-    const { signal, ...rest } = options;
-    checkSignal(signal);
-    checkValues(rest);
+    const { signal } = options;
+    checkKinds(options, { signal: 'signal' });
+    const values = checkValues(options);
     const messages = Array.isArray(prompt) ? checkMessages(prompt) : undefined;
     const leave = await this.#queue.enter(signal);
     const inner = new AbortController();
@@ -88,7 +88,7 @@ export class Model {
     if (signal?.aborted) stop();
     const box = new Mailbox();
     const done = this.#link
-      .call('generate', { prompt: messages ? undefined : prompt, messages, options: rest }, { signal: inner.signal, on: { chunk: (chunk) => box.put({ chunk }) } })
+      .call('generate', { prompt: messages ? undefined : prompt, messages, options: values }, { signal: inner.signal, on: { chunk: (chunk) => box.put({ chunk }) } })
       .then(
         (end) => box.put({ end }),
         (error) => box.put({ error }),
@@ -114,16 +114,20 @@ export class Model {
 
   async tokenize(text, options = {}) {
     checkNames('tokenize', options, ['special', 'parse']);
+    checkKinds(options, { special: 'flag', parse: 'flag' });
     const { special = false, parse = false } = options;
-    usage(typeof text === 'string', 'tokenize: expected a string');
+    usage(typeof text === 'string', `tokenize: the text is ${shown(text)}, expected a string`);
     return this.#call('tokenize', { text, special, parse });
   }
 
   async detokenize(ids, options = {}) {
     checkNames('detokenize', options, ['special']);
+    checkKinds(options, { special: 'flag' });
     const { special = false } = options;
-    usage(Array.isArray(ids) && ids.every(isId), 'detokenize: expected an array of ids');
-    return this.#call('detokenize', { ids, special });
+    usage(Array.isArray(ids), `detokenize: the ids are ${shown(ids)}, expected an array of ids`);
+    const plain = Array.from(ids);
+    for (const id of plain) usage(isId(id), `detokenize: ${shown(id)} is no id, expected an array of ids`);
+    return this.#call('detokenize', { ids: plain, special });
   }
 
   async plan() {
@@ -132,6 +136,7 @@ export class Model {
 
   async profile(options = {}) {
     checkNames('profile', options, ['reset']);
+    checkKinds(options, { reset: 'flag' });
     const { reset = false } = options;
     return this.#call('profile', { reset });
   }

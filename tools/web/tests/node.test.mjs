@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { freemem, tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { firstSlice, nextSlice } from '../src/generation.js';
+import { Link } from '../src/link.js';
 import { TallyError, cache, forecast, load } from '../src/node.js';
 import { chatCompletions } from '../src/openai.js';
 import { makeMemory } from '../src/wasm.js';
@@ -300,7 +302,7 @@ for (const threads of [1, 2])
         [{ top_p: 2 }, /^top_p is 2, expected/],
         [{ max_tokens: 0 }, /^max_tokens is 0/],
         [{ max_tokens: 1, max_completion_tokens: '5' }, /^max_completion_tokens is the string '5'/],
-        [{ logit_bias: { a: 1 } }, /^logit_bias: /],
+        [{ logit_bias: { a: 1 } }, /^logit_bias has 'a', expected/],
         [{ logprobs: true, top_logprobs: -1 }, /^top_logprobs is -1, expected an integer from 0 to 100/],
         [{ logprobs: true, top_logprobs: 101 }, /^top_logprobs is 101/],
         [{ top_logprobs: -1 }, /^top_logprobs is -1/],
@@ -347,9 +349,75 @@ for (const threads of [1, 2])
       assert.deepEqual(chunks.map((c) => [c.delta, c.finish_reason]), [[{ role: 'assistant', content: '' }, null], [{}, 'stop']]);
     });
 
+    test('no option with a value of the wrong kind passes, anywhere', async () => {
+      const text = ['hot', ''];
+      const record = {};
+      const call = () => {};
+      const odd = [null, 5, NaN, ...text, true, 5n, [5], record, call, Symbol('s'), new Map([['a', 1]]), Promise.resolve(1)];
+      const calls = [
+        [
+          (o) => collect(model.generate('x', o)),
+          { topP: [], minP: [], signal: [null], stop: ['hot'], logitBias: [record], parseSpecial: [true] },
+          ['temperature', 'topK', 'repeatPenalty', 'presencePenalty', 'frequencyPenalty', 'repeatLastN', 'minKeep', 'seed', 'maxTokens', 'top'],
+        ],
+        [
+          (o) => model.chat.completions.create({ messages: [{ role: 'user', content: 'hi' }], max_completion_tokens: 1, ...o }),
+          {
+            ...{ top_p: [null], min_p: [null], signal: [null], stop: [null, 'hot'], logit_bias: [null, record], n: [null, 5] },
+            ...Object.fromEntries(['stream', 'logprobs', 'store', 'parallel_tool_calls'].map((name) => [name, [null, true]])),
+            ...Object.fromEntries(['stream_options', 'metadata', 'prediction'].map((name) => [name, [null, record]])),
+            ...Object.fromEntries(['model', 'user', 'service_tier', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention'].map((name) => [name, [null, ...text]])),
+            ...Object.fromEntries(['temperature', 'top_k', 'presence_penalty', 'frequency_penalty', 'repeat_penalty', 'repeat_last_n'].map((name) => [name, [null, 5]])),
+            ...Object.fromEntries(['seed', 'max_tokens', 'max_completion_tokens', 'top_logprobs'].map((name) => [name, [null, 5]])),
+          },
+        ],
+        [(o) => model.chat.completions.create({ messages: [{ role: 'user', content: 'hi' }], stream_options: o }), { include_usage: [true], include_obfuscation: [true] }],
+        [(o) => model.tokenize('x', o), { special: [true], parse: [true] }],
+        [(o) => model.detokenize([65], o), { special: [true] }],
+        [(o) => model.profile(o), { reset: [true] }],
+        ...[load, forecast].map((f) => [
+          (o) => f(path, o),
+          { signal: [null], logger: [record], wasmUrl: text, workerUrl: text, onProgress: [call], cache: [true], sha256: [], headers: [record] },
+          ['threads', 'contextSize'],
+        ]),
+      ];
+      for (const [f, others, numbers = []] of calls)
+        for (const [name, right] of [...Object.entries(others), ...numbers.map((n) => [n, [5]])])
+          for (const value of odd.filter((v) => !right.includes(v)))
+            await assert.rejects(f({ [name]: value }), code('usage', new RegExp(`^${name} is .+, expected `)), `${name}: ${String(value)}`);
+      for (const name of ['audio', 'functions', 'modalities', 'response_format', 'tool_choice', 'tools'])
+        for (const value of odd.filter((v) => v !== null))
+          await assert.rejects(model.chat.completions.create({ messages: [], [name]: value }), code('unsupported', new RegExp(`'${name}' is not supported`)));
+    });
+
+    test('wrong values within an option are told, too', async () => {
+      for (const [o, message] of [
+        [{ logitBias: { a: 1 } }, /^logitBias has 'a', expected the id of a token$/],
+        [{ logitBias: { 5: 'much' } }, /^logitBias of 5 is the string 'much', expected a number$/],
+        [{ logitBias: { 5: NaN } }, /^logitBias of 5 is NaN/],
+        [{ logitBias: { 5: () => 1 } }, /^logitBias of 5 is a function/],
+        [{ logitBias: { 999999: 1 } }, /token 999999; the vocabulary has/],
+        [{ stop: ['a', 5] }, /^stop is an array with 5, expected strings that are not empty$/],
+        [{ stop: [, 'a'] }, /^stop is an array with undefined/],
+      ])
+        await assert.rejects(collect(model.generate('x', o)), code('usage', message));
+    });
+
+    test('what a worker could not be sent is left out where it means nothing, and refused where it is data', async () => {
+      const more = { f() {}, s: Symbol('s') };
+      const stop = Object.assign(['never'], more);
+      const messages = new Proxy([{ role: 'user', content: 'hi', ...more }], {}); /* as some frameworks hand out what they watch */
+      const plain = await collect(model.generate([{ role: 'user', content: 'hi' }], GREEDY));
+      assert.deepEqual((await collect(model.generate(messages, { ...GREEDY, stop, logitBias: new Proxy({ 5: 0 }, {}) }))).ids, plain.ids);
+      assert.equal(await model.detokenize(Object.assign([65], more)), await model.detokenize([65]));
+      await assert.rejects(collect(model.generate(messages, { stop: more })), code('usage', /^stop is an object/));
+      await assert.rejects(collect(model.generate([more])), code('usage', /role is undefined/));
+      assert.deepEqual((await collect(model.generate(messages, GREEDY))).ids, plain.ids);
+    });
+
     test('wrong options are refused with what was expected', async () => {
       for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }, { logitBias: { [65 + 2 ** 32]: 1 } }, { signal: {} }])
-        await assert.rejects(collect(model.generate('x', o)), code('usage', /expected|no id/));
+        await assert.rejects(collect(model.generate('x', o)), code('usage', /expected/));
       await assert.rejects(model.detokenize([65 + 2 ** 32]), code('usage', /array of ids/));
       await assert.rejects(load(bytes, { signal: {} }), code('usage', /AbortSignal/));
       assert.equal((await collect(model.generate('x', { maxTokens: 1, signal: null }))).ids.length, 1); /* none of these keeps the next call waiting */
@@ -526,7 +594,7 @@ describe('loading', () => {
       [{ authorization: undefined }, /^headers: 'authorization' is undefined, expected a string/],
       [{ a: Symbol('b') }, /^headers: 'a' is Symbol\(b\), expected a string/],
       ['a: b', /^headers is the string 'a: b', expected an object/],
-      [[['a', 'b']], /^headers: '0' is an array, expected a string/],
+      [[['a', 'b']], /^headers is an array, expected an object/],
       [null, /^headers is null/],
       [{ connection: 'x' }, /secret\.gguf was not asked: invalid connection header/],
     ])
@@ -677,6 +745,25 @@ describe('loading', () => {
     assert.equal(await cache.size(), 0);
     assert.equal(await cache.delete(), 0);
   });
+});
+
+test('a call that cannot be sent to the worker is refused, and the next one is heard', async () => {
+  const busy = [];
+  const worker = {
+    post: (message) => structuredClone(message),
+    listen: (f) => (worker.say = f),
+    failed() {},
+    terminate() {},
+    idle: (yes) => busy.push(!yes),
+  };
+  const link = new Link({ spawn: () => worker });
+  const { signal } = new AbortController();
+  await assert.rejects(link.call('plan', { f() {} }, { signal }), code('usage', /^plan: an option cannot be sent to a worker: .*could not be cloned/));
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  assert.deepEqual(busy, [true, false]);
+  const next = link.call('plan', {});
+  worker.say({ id: 2, value: 'heard' });
+  assert.equal(await next, 'heard');
 });
 
 describe('the end of a model', () => {
