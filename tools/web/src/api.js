@@ -27,6 +27,13 @@ function address(name, value, f) {
   }
 }
 
+/* Ends a source of which no more is wanted. It may be in the midst of a read that never ends, and what has failed is told already. */
+async function abandon(chunks) {
+  try {
+    await chunks?.return?.();
+  } catch {}
+}
+
 /* What the worker can open by itself, or a stream that it asks us for. */
 function describeSource(host, source) {
   const plain = address('load', source, host.source); /* null: it is neither */
@@ -34,11 +41,20 @@ function describeSource(host, source) {
   if (typeof Blob !== 'undefined' && source instanceof Blob) return { plain: { blob: source } };
   const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source;
   if (bytes instanceof Uint8Array) return { plain: { stream: true, size: bytes.length }, chunks: pieces(bytes) };
+  const reader = source?.getReader?.(); /* a stream that is read so can be cancelled while it keeps us waiting */
+  if (reader) return { plain: { stream: true }, chunks: { next: () => reader.read(), return: () => reader.cancel() } };
   const iterator = source?.[Symbol.asyncIterator]?.() ?? source?.[Symbol.iterator]?.();
-  if (iterator) return { plain: { stream: true }, chunks: iterator };
-  const reader = source?.getReader?.(); /* a ReadableStream where it cannot be iterated */
-  usage(reader, `load: expected ${host.sources}, a Blob, an ArrayBuffer or an iterable of Uint8Array`);
-  return { plain: { stream: true }, chunks: { next: () => reader.read(), return: () => reader.cancel() } };
+  usage(iterator, `load: the source is ${shown(source)}, expected ${host.sources}, a Blob, an ArrayBuffer or an iterable of Uint8Array`);
+  return { plain: { stream: true }, chunks: iterator };
+}
+
+function sourceOf(host, source) {
+  try {
+    return describeSource(host, source);
+  } catch (e) {
+    if (e instanceof TallyError) throw e;
+    throw new TallyError('usage', `load: the source cannot be read: ${e.message}`, { cause: e }); /* such as a stream that another reads */
+  }
 }
 
 async function nextChunk(chunks) {
@@ -76,21 +92,31 @@ function checkHeaders(headers) {
   return Object.fromEntries(new Headers(all));
 }
 
+/* The module of a host that has it at hand. */
+async function carried(host) {
+  try {
+    return await host.module?.(host.shared);
+  } catch (e) {
+    throw new TallyError('unsupported', `the WebAssembly module cannot be compiled: ${e.message}; does the page's policy allow 'wasm-unsafe-eval'?`, { cause: e });
+  }
+}
+
 async function workerOptions(host, plain, headers, o) {
   const { contextSize, sha256, cache } = o;
   const threads = host.shared ? o.threads ?? Math.max(1, Math.min(MOST_THREADS, Math.floor(host.cpus / 2))) : 1;
   if (!host.shared && o.threads > 1) o.logger?.warn?.('one thread is used: the page is not cross-origin isolated (see coi.js)');
   const wasmUrl = o.wasmUrl === undefined ? undefined : address('wasmUrl', o.wasmUrl, host.absolute);
   const memoryLimit = o.memoryLimitMiB && o.memoryLimitMiB * MIB;
-  const module = wasmUrl ? undefined : await host.module?.(host.shared);
+  const module = wasmUrl ? undefined : await carried(host);
   return { source: plain, threads, shared: host.shared, headers, contextSize, sha256, cache, wasmUrl, module, memoryLimit };
 }
 
 export function makeApi(host) {
   async function run(name, source, o) {
     const headers = o.headers === undefined ? undefined : checkHeaders(o.headers);
-    const { plain, chunks } = describeSource(host, source);
-    const link = new Link(host, o.workerUrl === undefined ? undefined : address('workerUrl', o.workerUrl, host.absolute));
+    const workerUrl = o.workerUrl === undefined ? undefined : address('workerUrl', o.workerUrl, host.absolute);
+    const { plain, chunks } = sourceOf(host, source);
+    let link;
     const on = {
       progress: (p) => o.onProgress?.(p),
       log: ({ level, message }) => o.logger?.[level]?.(message),
@@ -98,10 +124,12 @@ export function makeApi(host) {
       enough: () => chunks.return?.(),
     };
     try {
+      link = new Link(host, workerUrl);
       return { link, value: await link.call(name, await workerOptions(host, plain, headers, o), { signal: o.signal, on }) };
     } catch (e) {
-      link.end();
-      await link.gone;
+      abandon(chunks);
+      link?.end();
+      await link?.gone;
       throw e;
     }
   }
@@ -125,7 +153,11 @@ export function makeApi(host) {
   const store = () => openStore(host.storage, host.locks, () => {});
   const cache = {
     list: async () => ((await (await store())?.entries()) ?? []).map(({ key, url, size, etag, lastModified, complete }) => ({ key, url, size, etag, lastModified, complete })),
-    delete: async (keyOrUrl) => (await (await store())?.delete(keyOrUrl)) ?? 0,
+    async delete(keyOrUrl) {
+      checkKinds({ keyOrUrl }, { keyOrUrl: 'address' });
+      const names = keyOrUrl === undefined ? undefined : [String(keyOrUrl), address('cache.delete', keyOrUrl, host.absolute)];
+      return (await (await store())?.delete(names)) ?? 0;
+    },
     size: async () => (await cache.list()).reduce((sum, entry) => sum + entry.size, 0),
   };
   return { load, forecast, cache };

@@ -39,7 +39,7 @@ class Queue {
   }
 }
 
-/* What a worker pushes and a loop pulls. */
+/* What a worker pushes and a loop pulls. An abort is heard even where the worker has ended and the loop still has to read. */
 class Mailbox {
   constructor() {
     this.items = [];
@@ -51,12 +51,13 @@ class Mailbox {
     this.wake();
   }
 
-  async *take() {
+  async *take(signal) {
     for (;;) {
       while (this.items.length) {
         const item = this.items.shift();
-        if (item.end) return item.end;
         if (item.error) throw item.error;
+        if (signal?.aborted) throw aborted();
+        if (item.end) return item.end;
         yield item.chunk;
       }
       await new Promise((resolve) => (this.wake = resolve));
@@ -92,14 +93,16 @@ export class Model {
       .then(
         (end) => box.put({ end }),
         (error) => box.put({ error }),
-      );
+      )
+      .finally(() => {
+        signal?.removeEventListener('abort', stop);
+        leave(); /* the turn ends with the work: a loop may ask the model for something else, or never be taken up again */
+      });
     try {
-      yield yield* box.take();
+      yield yield* box.take(signal);
     } finally {
       stop(); /* where the loop was left early; else nothing is there to stop */
       await done;
-      signal?.removeEventListener('abort', stop);
-      leave();
     }
   }
 

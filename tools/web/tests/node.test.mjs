@@ -11,10 +11,13 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { makeApi } from '../src/api.js';
 import { firstSlice, nextSlice } from '../src/generation.js';
 import { Link } from '../src/link.js';
 import { TallyError, cache, forecast, load } from '../src/node.js';
 import { chatCompletions } from '../src/openai.js';
+import { Store } from '../src/store.js';
+import { streamChunks } from '../src/streams.js';
 import { makeMemory } from '../src/wasm.js';
 import { discard } from './chromium.mjs';
 import { demoIds, demoModel, demoText, noDemoModel } from './demo.mjs';
@@ -50,6 +53,9 @@ const SINGLE = new URL('../wasm/tally-simd128.wasm', import.meta.url); /* for pa
 const GREEDY = { temperature: 0, maxTokens: 12 };
 const ENDLESS = { temperature: 0, logitBias: { [256 + 6 + 2]: -1000 } }; /* the tiny model's end token never; so until the context is full */
 
+const trappingWorker = (trap) =>
+  `data:text/javascript,${encodeURIComponent(`globalThis.trap = '${trap}'; await import('${new URL('trapping-worker.mjs', import.meta.url)}');`)}`;
+
 /* The calls that were just made are on their way to the worker: that takes promises, and no time. */
 async function underWay() {
   for (let i = 0; i < 50; i++) await null;
@@ -76,8 +82,7 @@ for (const threads of [1, 2])
 
     test('tokenizes there and back', async () => {
       const text = 'Grüße, the 世界!';
-      const ids = await model.tokenize(text);
-      assert.equal(await model.detokenize(ids), text);
+      for (const t of [text, '\uFEFFa', '']) assert.equal(await model.detokenize(await model.tokenize(t)), t);
       const [control] = await model.tokenize('<|im_end|>', { parse: true });
       assert.equal(await model.detokenize([control]), '');
       assert.equal(await model.detokenize([control], { special: true }), '<|im_end|>');
@@ -231,6 +236,30 @@ for (const threads of [1, 2])
       assert.deepEqual(order, []);
       await Promise.all([slow, quick]);
       assert.deepEqual(order, ['slow', 'quick']);
+    });
+
+    test('a loop over an answer may ask the model for something else, and need never be taken up again', async () => {
+      const text = [];
+      const counted = [];
+      for await (const chunk of model.generate('x', GREEDY)) {
+        text.push(chunk.text);
+        counted.push((await model.tokenize(chunk.text)).length);
+      }
+      assert.deepEqual([text.join(''), counted.length], [(await collect(model.generate('x', GREEDY))).text, text.length]);
+      const left = model.generate('x', GREEDY);
+      await left.next();
+      assert.equal((await collect(model.generate('hello', GREEDY))).usage.completionTokens, 12);
+    });
+
+    test('an abort is heard where all is computed and not yet read', async () => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const chunks = model.generate('x', { ...GREEDY, signal });
+      await chunks.next();
+      await model.plan(); /* which waited for its turn */
+      assert.equal(getEventListeners(signal, 'abort').length, 0);
+      controller.abort();
+      await assert.rejects(chunks.next(), code('aborted'));
     });
 
     test('the plan and the profile name layers and times', async () => {
@@ -537,6 +566,7 @@ describe('loading', () => {
       r.end(bytes.subarray(5000));
     },
     '/secret.gguf': (q, r) => (q.headers.authorization === 'Bearer x' ? r.end(bytes) : r.writeHead(401).end()),
+    '/unsaid.gguf': (q, r) => r.writeHead(q.headers.range ? 206 : 200, { etag: '"1"' }).end(q.headers.range ? bytes.subarray(1000) : bytes),
     '/416.gguf': (q, r) => r.writeHead(416, { 'content-length': bytes.length }).end(bytes),
     '/304.gguf': (q, r) => r.writeHead(304).end(),
     '/204.gguf': (q, r) => r.writeHead(204).end(),
@@ -650,6 +680,41 @@ describe('loading', () => {
     await closed;
   });
 
+  test('a stream that keeps a load waiting is cancelled by an abort, whether the worker runs yet or not', async () => {
+    for (const early of [true, false]) {
+      const controller = new AbortController();
+      let cancel;
+      let pull;
+      const cancelled = new Promise((resolve) => (cancel = resolve));
+      const pulled = new Promise((resolve) => (pull = resolve));
+      const source = new ReadableStream({ pull: () => (pull(), new Promise(() => {})), cancel });
+      const loading = assert.rejects(load(source, { signal: controller.signal }), code('aborted'));
+      await (early ? pulled : new Promise((resolve) => setTimeout(resolve, 300)));
+      controller.abort();
+      await loading;
+      await cancelled;
+    }
+  });
+
+  test('a source is closed where the worker never was, or died', async () => {
+    for (const workerUrl of [join(folder, 'no-worker.js'), trappingWorker('at-once')]) {
+      let close;
+      const closed = new Promise((resolve) => (close = resolve));
+      const source = { [Symbol.iterator]: () => ({ next: () => ({ value: bytes.slice(0, 100) }), return: () => (close(), {}) }) };
+      await assert.rejects(load(source, { workerUrl, threads: 2 }), code('internal'));
+      await closed;
+    }
+  });
+
+  test('a source that another reads, and files that cannot be read, are told as what they are', async () => {
+    const locked = new Blob([bytes]).stream();
+    locked.getReader();
+    await assert.rejects(load(locked), code('usage', /^load: the source cannot be read: .*locked/));
+    await assert.rejects(load(path, { workerUrl: trappingWorker('unreadable') }), code('file', /^cannot read '.*tiny\.gguf': EIO/));
+    const chunks = streamChunks(new ReadableStream({ pull: (c) => c.error(new Error('NotReadable')) }), 'a.gguf', 'local');
+    await assert.rejects(chunks.next(), code('file', /^a\.gguf: it cannot be read to its end: NotReadable/));
+  });
+
   test('the digest is checked', async () => {
     const right = createHash('sha256').update(bytes).digest('hex');
     await (await load(path, { sha256: right.toUpperCase() })).close();
@@ -735,15 +800,77 @@ describe('loading', () => {
     await assert.rejects(load(path, { workerUrl: join(folder, 'no-worker.js') }), code('internal', /a worker of the model ended/));
   });
 
+  test('a module that the page may not compile is told as such', async () => {
+    const worker = { post() {}, listen() {}, failed() {}, terminate() {} };
+    const api = makeApi({ spawn: () => worker, source: () => ({ path }), module: () => Promise.reject(new WebAssembly.CompileError('disallowed by embedder')) });
+    await assert.rejects(api.load(path), code('unsupported', /cannot be compiled: disallowed by embedder; .*'wasm-unsafe-eval'/));
+  });
+
   test('no timer is in the way of a token, since those sleep in background tabs', () => {
     const source = new URL('../src/', import.meta.url);
     for (const name of readdirSync(source)) assert.doesNotMatch(readFileSync(new URL(name, source), 'utf8'), /setTimeout|setInterval|requestAnimationFrame/, name);
+  });
+
+  /* The private file system in memory, without the handles that write. broken: names of files that are listed and cannot be opened. */
+  const fakeFolder = (files, broken = []) => ({
+    asked: new Set(),
+    async *keys() {
+      yield* Object.keys(files);
+    },
+    async getFileHandle(name) {
+      this.asked.add(name);
+      if (files[name] === undefined) throw new DOMException(`no ${name}`, 'NotFoundError');
+      return {
+        getFile: async () => {
+          if (broken.includes(name) && (files[name].opened = (files[name].opened ?? 0) + 1) > 1) throw new DOMException(`${name} went away`, 'NotFoundError');
+          return files[name];
+        },
+      };
+    },
+    removeEntry: async (name) => void delete files[name],
+  });
+  const storeOn = (fake) => {
+    const notices = [];
+    return { store: new Store(fake, undefined, (text) => notices.push(text)), notices, call: { signal: new AbortController().signal } };
+  };
+  const read = async (chunks) => {
+    let n = 0;
+    for await (const chunk of chunks) n += chunk.length;
+    return n;
+  };
+
+  test('a cache that fails, or loses a file meanwhile, costs a notice and not the load', async () => {
+    const url = `${base}/tiny.gguf`;
+    const empty = fakeFolder({});
+    const first = storeOn(empty);
+    assert.equal(await read((await first.store.source(url, 'tiny', {}, first.call)).chunks), bytes.length);
+    const key = [...empty.asked].find((name) => name.endsWith('.part')).replace('.part', '');
+    const entry = { [`${key}.json`]: new Blob([JSON.stringify({ url })]), [`${key}.gguf`]: new Blob([bytes]) };
+    const whole = storeOn(fakeFolder({ ...entry }));
+    assert.equal((await whole.store.source(url, 'tiny', {}, whole.call)).from, 'cache');
+    const losing = storeOn(fakeFolder({ ...entry }, [`${key}.gguf`]));
+    const again = await losing.store.source(url, 'tiny', {}, losing.call);
+    assert.equal(again.from, 'network');
+    assert.equal(await read(again.chunks), bytes.length);
+    assert.match(losing.notices[0], /^tiny: the copy in the cache cannot be read: .*went away/);
+    const broken = storeOn(Object.assign(fakeFolder({}), { keys: () => assert.fail('the disk is on fire') }));
+    assert.equal(await read((await broken.store.source(url, 'tiny', {}, broken.call)).chunks), bytes.length);
+    assert.match(broken.notices[0], /^no cache: the disk is on fire/);
+  });
+
+  test('a server that does not say which range it sends is asked for the whole file', async () => {
+    const { store, call } = storeOn(fakeFolder({}));
+    const response = await store.ask(`${base}/unsaid.gguf`, {}, { size: 1000, tag: '"1"' }, call);
+    assert.equal(response.status, 200);
+    assert.equal((await response.arrayBuffer()).byteLength, bytes.length);
   });
 
   test('under Node there is no cache, and nothing complains', async () => {
     assert.deepEqual(await cache.list(), []);
     assert.equal(await cache.size(), 0);
     assert.equal(await cache.delete(), 0);
+    assert.equal(await cache.delete(new URL('https://example.com/a.gguf')), 0);
+    for (const what of [null, 5, {}]) await assert.rejects(cache.delete(what), code('usage', /, expected a string or a URL$/));
   });
 });
 
@@ -793,7 +920,7 @@ describe('the end of a model', () => {
 
   test('a thread that traps, at once or while it computes, rejects all that is pending', async () => {
     for (const when of ['at-once', 'later']) {
-      const answer = async () => collect((await load(path, { threads: 2, workerUrl: new URL(`trapping-worker.mjs?${when}`, import.meta.url) })).generate('x', GREEDY));
+      const answer = async () => collect((await load(path, { threads: 2, workerUrl: trappingWorker(when) })).generate('x', GREEDY));
       await assert.rejects(answer(), code('internal', /please report/));
     }
   });
