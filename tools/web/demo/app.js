@@ -84,9 +84,9 @@ $('new-chat').addEventListener('click', () => {
 });
 
 addEventListener('keydown', (event) => {
-  if (event.key !== 'Escape') return;
-  if (chat.running) chat.stop();
-  else if (panel.open) panel.close();
+  if (event.key !== 'Escape' || event.isComposing) return;
+  if (panel.open && (panel.focused || !chat.running)) panel.close();
+  else chat.stop();
 });
 
 start.show();

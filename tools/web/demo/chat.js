@@ -1,11 +1,14 @@
 /* chat.js: the conversation: what was said, the line to type in, and the answer as it comes. Each token of an answer is an element that can be
  * chosen, by pointer or with the arrow keys, to be looked at in the panel. */
 
-import { $, duration, el, rate } from './dom.js';
+import { $, announce, duration, el, percent, rate, refocus } from './dom.js';
 
 const SUGGESTIONS = ['Explain why the sky is blue.', 'Write a haiku about the sea.', 'Give me three names for a cat.'];
 const CANDIDATES = 10;
 const NEAR = 60; /* pixels from the end within which the view follows */
+
+/* Between fences of Markdown, blanks and columns count. */
+const inCode = (text) => text.split('```').length % 2 === 0;
 
 /* 0 (sure) to 3. */
 const doubt = (p) => (p >= 0.6 ? 0 : p >= 0.3 ? 1 : p >= 0.1 ? 2 : 3);
@@ -101,6 +104,9 @@ export class Chat {
       if (!step || !answer.tokens.length) return;
       event.preventDefault();
       this.choose(answer, this.chosen?.answer === answer ? this.chosen.index + step : step > 0 ? 0 : answer.tokens.length - 1);
+      const { index } = this.chosen;
+      const { text, probability } = answer.tokens[index];
+      announce(`${text.trim() || 'blank'}, ${percent(probability)}, token ${index + 1} of ${answer.tokens.length}`);
     });
     return answer;
   }
@@ -123,6 +129,7 @@ export class Chat {
     answer.text += text;
     if (!text) return;
     token.span = el('span.token', {}, text);
+    if (inCode(answer.text)) token.span.classList.add('code');
     token.span.dataset.index = index;
     token.span.dataset.doubt = info ? doubt(info.probability) : 0;
     answer.said.append(token.span);
@@ -135,6 +142,8 @@ export class Chat {
     this.running = new AbortController();
     this.update();
     this.scrollToEnd();
+    announce('');
+    refocus($('send')); /* the button that was pressed may be gone with the answer that it was for */
     const system = settings.system ? [{ role: 'system', content: settings.system }] : [];
     let last;
     let first;
@@ -157,7 +166,6 @@ export class Chat {
 
   finish(answer, last, failure) {
     const stopped = failure?.code === 'aborted';
-    const hadFocus = document.activeElement === $('send') || document.activeElement === document.body;
     this.running = null;
     if (!answer.element.isConnected) return this.update(); /* of a conversation that is gone */
     answer.element.classList.remove('running');
@@ -178,7 +186,8 @@ export class Chat {
     const retry = button('Retry', () => this.retry());
     retry.classList.add('retry');
     const copy = button('Copy', async () => {
-      copy.textContent = await navigator.clipboard.writeText(answer.text).then(
+      /* A page that is not secure has no clipboard. */
+      copy.textContent = await Promise.resolve(navigator.clipboard?.writeText(answer.text) ?? Promise.reject()).then(
         () => 'Copied',
         () => 'Not allowed',
       );
@@ -186,10 +195,11 @@ export class Chat {
     });
     answer.below.append(...(figures ? [el('span.figures', {}, figures)] : []), copy, retry);
     if (failure && !stopped) answer.element.insertBefore(el('p.error', { role: 'alert' }, failure.message), answer.below);
-    $('announce').textContent = stopped ? 'Stopped' : failure ? '' : answer.text;
+    announce(stopped ? 'Stopped' : failure ? '' : answer.text);
+    const hadFocus = [$('send'), document.body].includes(document.activeElement);
     this.update();
     this.followEnd();
-    if (hadFocus) $('input').focus();
+    if (hadFocus && matchMedia('(hover: hover)').matches) $('input').focus(); /* a phone would put its keyboard over the answer */
     return this.hooks.onDone(last);
   }
 }

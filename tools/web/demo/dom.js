@@ -12,6 +12,16 @@ export function el(tag, props = {}, ...children) {
   return e;
 }
 
+/* To those who hear the page. What has been said is not said again. */
+export function announce(text) {
+  if ($('announce').textContent !== text) $('announce').textContent = text;
+}
+
+/* Where what had the focus is gone, something near gets it. */
+export function refocus(element) {
+  if (document.activeElement === document.body) element?.focus();
+}
+
 export function svg(tag, props = {}, ...children) {
   const e = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [name, value] of Object.entries(props)) e.setAttribute(name, value);

@@ -32,23 +32,28 @@ export class Panel {
     return !$('panel').hidden;
   }
 
+  get focused() {
+    return $('panel').contains(document.activeElement);
+  }
+
   toggle(name, group) {
     if (this.open && group.includes(this.shown)) return this.close();
-    this.opener = document.activeElement;
     this.select(name);
     $(`tab-${name}`).focus();
     return undefined;
   }
 
   close() {
+    const { focused } = this;
     $('panel').hidden = true;
     this.mark();
-    (this.opener ?? $('input')).focus();
+    if (focused) (this.opener?.isConnected ? this.opener : $('input')).focus(); /* back to where one came from */
   }
 
   select(name, open = true) {
     this.shown = name;
     if (INSPECT.includes(name)) this.inspected = name;
+    if (open && !this.focused) this.opener = document.activeElement;
     if (open) $('panel').hidden = false;
     for (const tab of this.tabs) {
       const mine = this.nameOf(tab) === name;

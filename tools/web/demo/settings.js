@@ -32,7 +32,11 @@ export class Settings {
   }
 
   save() {
-    localStorage.setItem(KEPT, JSON.stringify(this.values));
+    try {
+      localStorage.setItem(KEPT, JSON.stringify(this.values));
+    } catch {
+      /* A browser that keeps nothing for pages: they hold until this one is closed. */
+    }
   }
 
   set(name, value) {

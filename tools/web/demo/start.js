@@ -1,7 +1,7 @@
 /* start.js: the first page: choosing a model, and watching it come. */
 
 import { cache, load } from '../src/tally.js';
-import { $, bytes, el } from './dom.js';
+import { $, announce, bytes, el, refocus } from './dom.js';
 
 /* For people to read; what is no URL, as it was typed: load says what is wrong with it. */
 function nameOf(url) {
@@ -40,12 +40,14 @@ export class Start {
       event.preventDefault();
       mark(-depth);
       const [file] = event.dataTransfer.files;
-      if (file && !this.controller) this.load(file, file.name);
+      /* Not in the midst of a conversation, whose model would stay. */
+      if (file && !this.controller && document.body.dataset.view === 'start') this.load(file, file.name);
     });
   }
 
   async show() {
     document.body.dataset.view = 'start';
+    announce('');
     $('start').hidden = false;
     $('chooser').hidden = false;
     $('loading').hidden = true;
@@ -72,12 +74,14 @@ export class Start {
     $('kept').replaceChildren(
       ...entries.map((e) => {
         const name = nameOf(e.url);
-        const open = el('button.quiet', {}, e.complete ? 'Load' : 'Resume');
-        const remove = el('button.quiet', { title: `Remove ${name} from this browser` }, 'Remove');
+        const what = e.complete ? 'Load' : 'Resume';
+        const open = el('button.quiet', { 'aria-label': `${what} ${name}` }, what);
+        const remove = el('button.quiet', { 'aria-label': `Remove ${name} from this browser` }, 'Remove');
         open.addEventListener('click', () => this.load(e.url, name));
         remove.addEventListener('click', async () => {
           await cache.delete(e.key);
           await this.showKept();
+          refocus($('kept').querySelector('button') ?? $('url'));
         });
         return el('li', {}, el('span', { title: e.url }, name), el('small', {}, bytes(e.size)), open, remove);
       }),
@@ -96,7 +100,7 @@ export class Start {
     $('chooser').hidden = true;
     $('loading').hidden = false;
     $('loading-name').textContent = name;
-    $('loading-text').textContent = 'Opening…';
+    this.say('Opening…');
     $('loading-bar').removeAttribute('value');
     $('loading-cancel').focus();
     const began = performance.now();
@@ -105,7 +109,7 @@ export class Start {
       const model = await load(source, {
         ...this.options(),
         signal: this.controller.signal,
-        logger: { warn: (text) => this.message('start-notice', text), info: (text) => ($('loading-text').textContent = text) },
+        logger: { warn: (text) => this.message('start-notice', text), info: (text) => this.say(text) },
         onProgress: (p) => {
           startedAt ??= { bytes: p.loaded, time: performance.now() };
           this.progress(p, startedAt);
@@ -116,17 +120,24 @@ export class Start {
     } catch (e) {
       if (e.code !== 'aborted') this.message('start-error', e.message);
       await this.show();
+      refocus($('chooser').querySelector('button'));
     } finally {
       this.controller = null;
     }
+  }
+
+  /* The figures of a download change too often to be read aloud: of them, only what is done is. */
+  say(text, aloud = text) {
+    $('loading-text').textContent = text;
+    announce(aloud);
   }
 
   progress({ loaded, total, from }, since) {
     const what = { network: 'Downloading', cache: 'Reading from this browser', local: 'Reading' }[from];
     const seconds = (performance.now() - since.time) / 1000;
     const speed = from === 'network' && seconds > 0.5 ? ` · ${bytes((loaded - since.bytes) / seconds)}/s` : '';
-    $('loading-text').textContent = total ? `${what}: ${bytes(loaded)} of ${bytes(total)}${speed}` : `${what}: ${bytes(loaded)}${speed}`;
     if (total) $('loading-bar').value = loaded / total;
-    if (loaded === total) $('loading-text').textContent = 'Preparing…';
+    if (loaded === total) this.say('Preparing…');
+    else this.say(`${what}: ${bytes(loaded)}${total ? ` of ${bytes(total)}` : ''}${speed}`, what);
   }
 }

@@ -34,8 +34,3 @@ export function fromPlain(plain) {
 export function usage(condition, message) {
   if (!condition) throw new TallyError('usage', message);
 }
-
-/* Another thing in its place would fail in the midst of a call, which could not end its turn then. */
-export function checkSignal(signal) {
-  usage(!signal || (typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function'), 'signal: expected an AbortSignal');
-}

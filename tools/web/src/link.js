@@ -51,7 +51,11 @@ export class Link {
       };
       this.pending.set(id, { resolve: settle(resolve), reject: settle(reject), on });
       this.engine.idle?.(false);
-      this.engine.post({ id, call: name, args });
+      try {
+        this.engine.post({ id, call: name, args });
+      } catch (e) {
+        this.pending.get(id).reject(new TallyError('usage', `${name}: an option cannot be sent to a worker: ${e.message}`, { cause: e }));
+      }
     });
   }
 

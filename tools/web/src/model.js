@@ -1,19 +1,9 @@
 /* model.js: a loaded model as users see it: checks what they pass, queues their calls, and turns the worker's events into iterators. */
 
-import { aborted, checkSignal, usage } from './errors.js';
+import { aborted, usage } from './errors.js';
+import { checkMessages } from './messages.js';
 import { chatCompletions } from './openai.js';
-import { GENERATE, checkNames, checkValues, isId, shown } from './options.js';
-
-const ROLES = ['system', 'user', 'assistant'];
-
-function checkMessages(messages) {
-  usage(messages.length > 0, 'messages is empty: give at least one');
-  for (const [i, m] of messages.entries()) {
-    usage(ROLES.includes(m?.role), `messages[${i}].role is ${shown(m?.role)}, expected one of ${ROLES.join(', ')}`);
-    usage(typeof m.content === 'string', `messages[${i}].content is ${shown(m.content)}, expected a string`);
-    usage(!m.content.includes('\0'), `messages[${i}].content holds a character U+0000, which chat templates cannot`);
-  }
-}
+import { GENERATE, checkKinds, checkNames, checkValues, isId, shown } from './options.js';
 
 /* One call at a time, in the order of asking. */
 class Queue {
@@ -49,7 +39,7 @@ class Queue {
   }
 }
 
-/* What a worker pushes and a loop pulls. */
+/* What a worker pushes and a loop pulls. An abort is heard even where the worker has ended and the loop still has to read. */
 class Mailbox {
   constructor() {
     this.items = [];
@@ -61,12 +51,13 @@ class Mailbox {
     this.wake();
   }
 
-  async *take() {
+  async *take(signal) {
     for (;;) {
       while (this.items.length) {
         const item = this.items.shift();
-        if (item.end) return item.end;
         if (item.error) throw item.error;
+        if (signal?.aborted) throw aborted();
+        if (item.end) return item.end;
         yield item.chunk;
       }
       await new Promise((resolve) => (this.wake = resolve));
@@ -85,13 +76,12 @@ export class Model {
   }
 
   async *generate(prompt, options = {}) {
-    const messages = Array.isArray(prompt) ? prompt : undefined;
-    usage(messages || typeof prompt === 'string', 'generate: expected a string or an array of messages');
+    usage(Array.isArray(prompt) || typeof prompt === 'string', `generate: the prompt is ${shown(prompt)}, expected a string or an array of messages`);
     checkNames('generate', options, GENERATE);
-    const { signal, ...rest } = options;
-    checkSignal(signal);
-    checkValues(rest);
-    if (messages) checkMessages(messages);
+    const { signal } = options;
+    checkKinds(options, { signal: 'signal' });
+    const values = checkValues(options);
+    const messages = Array.isArray(prompt) ? checkMessages(prompt) : undefined;
     const leave = await this.#queue.enter(signal);
     const inner = new AbortController();
     const stop = () => inner.abort();
@@ -99,18 +89,20 @@ export class Model {
     if (signal?.aborted) stop();
     const box = new Mailbox();
     const done = this.#link
-      .call('generate', { prompt: messages ? undefined : prompt, messages, options: rest }, { signal: inner.signal, on: { chunk: (chunk) => box.put({ chunk }) } })
+      .call('generate', { prompt: messages ? undefined : prompt, messages, options: values }, { signal: inner.signal, on: { chunk: (chunk) => box.put({ chunk }) } })
       .then(
         (end) => box.put({ end }),
         (error) => box.put({ error }),
-      );
+      )
+      .finally(() => {
+        signal?.removeEventListener('abort', stop);
+        leave(); /* the turn ends with the work: a loop may ask the model for something else, or never be taken up again */
+      });
     try {
-      yield yield* box.take();
+      yield yield* box.take(signal);
     } finally {
       stop(); /* where the loop was left early; else nothing is there to stop */
       await done;
-      signal?.removeEventListener('abort', stop);
-      leave();
     }
   }
 
@@ -125,16 +117,20 @@ export class Model {
 
   async tokenize(text, options = {}) {
     checkNames('tokenize', options, ['special', 'parse']);
+    checkKinds(options, { special: 'flag', parse: 'flag' });
     const { special = false, parse = false } = options;
-    usage(typeof text === 'string', 'tokenize: expected a string');
+    usage(typeof text === 'string', `tokenize: the text is ${shown(text)}, expected a string`);
     return this.#call('tokenize', { text, special, parse });
   }
 
   async detokenize(ids, options = {}) {
     checkNames('detokenize', options, ['special']);
+    checkKinds(options, { special: 'flag' });
     const { special = false } = options;
-    usage(Array.isArray(ids) && ids.every(isId), 'detokenize: expected an array of ids');
-    return this.#call('detokenize', { ids, special });
+    usage(Array.isArray(ids), `detokenize: the ids are ${shown(ids)}, expected an array of ids`);
+    const plain = Array.from(ids);
+    for (const id of plain) usage(isId(id), `detokenize: ${shown(id)} is no id, expected an array of ids`);
+    return this.#call('detokenize', { ids: plain, special });
   }
 
   async plan() {
@@ -143,6 +139,7 @@ export class Model {
 
   async profile(options = {}) {
     checkNames('profile', options, ['reset']);
+    checkKinds(options, { reset: 'flag' });
     const { reset = false } = options;
     return this.#call('profile', { reset });
   }

@@ -1,7 +1,8 @@
 /* openai.js: chat.completions in OpenAI's form, on top of generate(): names and numbers are translated, nothing is computed. */
 
 import { TallyError, usage } from './errors.js';
-import { checkNames, checkNumber, checkValues } from './options.js';
+import { fromOpenAI } from './messages.js';
+import { checkKinds, checkNames, checkNumber, checkValues } from './options.js';
 
 /* OpenAI's name, and llama.cpp's server's beyond it: ours. */
 const NAMES = {
@@ -18,52 +19,58 @@ const NAMES = {
   stop: 'stop',
 };
 const HANDLED = ['messages', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens', 'logprobs', 'top_logprobs', 'n', 'signal'];
+const KINDS = { model: 'text', stream: 'flag', stream_options: 'record', logprobs: 'flag', signal: 'signal' };
 /* OpenAI's that say nothing about the answer. */
-const IGNORED = [
-  'user',
-  'store',
-  'metadata',
-  'service_tier',
-  'safety_identifier',
-  'prompt_cache_key',
-  'prompt_cache_retention',
-  'parallel_tool_calls',
-  'prediction',
-];
-/* OpenAI's that would change the answer, and for some the value that asks for what is done anyway. */
+const IGNORED = {
+  user: 'text',
+  store: 'flag',
+  metadata: 'record',
+  service_tier: 'text',
+  safety_identifier: 'text',
+  prompt_cache_key: 'text',
+  prompt_cache_retention: 'text',
+  parallel_tool_calls: 'flag',
+  prediction: 'record',
+};
+/* OpenAI's that would change the answer, and for some whether a value asks for what is done anyway. */
+const never = () => false;
 const UNSUPPORTED = {
-  audio: undefined,
-  function_call: 'none',
-  functions: undefined,
-  modalities: ['text'],
-  reasoning_effort: undefined,
-  response_format: { type: 'text' },
-  tool_choice: 'none',
-  tools: undefined,
-  verbosity: undefined,
-  web_search_options: undefined,
+  audio: never,
+  function_call: (v) => v === 'none',
+  functions: never,
+  modalities: (v) => Array.isArray(v) && v.length === 1 && v[0] === 'text',
+  reasoning_effort: never,
+  response_format: (v) => v.type === 'text',
+  tool_choice: (v) => v === 'none',
+  tools: never,
+  verbosity: never,
+  web_search_options: never,
 };
 
 function translate(request) {
   const call = 'chat.completions.create';
-  checkNames(call, request, ['model', ...HANDLED, ...Object.keys(NAMES)], [...IGNORED, ...Object.keys(UNSUPPORTED)]);
-  usage(Array.isArray(request.messages), `${call}: messages is missing`);
-  checkNames(`${call}: stream_options`, request.stream_options ?? {}, ['include_usage'], ['include_obfuscation']);
-  if ((request.n ?? 1) !== 1) throw new TallyError('unsupported', `${call}: n is not 1; ask several times instead`);
-  for (const [name, idle] of Object.entries(UNSUPPORTED))
-    if ((request[name] ?? null) !== null && JSON.stringify(request[name]) !== JSON.stringify(idle))
-      throw new TallyError('unsupported', `${call}: '${name}' is not supported`);
+  checkNames(call, request, ['model', ...HANDLED, ...Object.keys(NAMES)], [...Object.keys(IGNORED), ...Object.keys(UNSUPPORTED)]);
+  const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null)); /* null is OpenAI's for what is not */
+  for (const [name, asksNothing] of Object.entries(UNSUPPORTED))
+    if (given[name] !== undefined && !asksNothing(given[name])) throw new TallyError('unsupported', `${call}: '${name}' is not supported`);
+  checkKinds(given, { ...KINDS, ...IGNORED });
+  const { n = 1, logprobs = false, top_logprobs: top = 0, stream_options: streaming = {}, signal } = given;
+  checkNames(`${call}: stream_options`, streaming, ['include_usage'], ['include_obfuscation']);
+  checkKinds(streaming, { include_usage: 'flag', include_obfuscation: 'flag' });
+  checkNumber('n', n, 1, 128, true);
+  if (n !== 1) throw new TallyError('unsupported', `${call}: n is not 1; ask several times instead`);
   const options = {};
-  for (const [name, ours] of Object.entries(NAMES)) if ((request[name] ?? null) !== null) options[ours] = request[name];
-  const limit = (request.max_completion_tokens ?? null) !== null ? 'max_completion_tokens' : 'max_tokens';
-  if ((request[limit] ?? null) !== null) options.maxTokens = request[limit];
-  checkValues(options, (ours) => (ours === 'maxTokens' ? limit : Object.keys(NAMES).find((name) => NAMES[name] === ours)));
-  const top = request.top_logprobs ?? 0;
+  for (const [name, ours] of Object.entries(NAMES)) if (given[name] !== undefined) options[ours] = given[name];
+  checkValues(options, (ours) => Object.keys(NAMES).find((name) => NAMES[name] === ours));
+  for (const limit of ['max_tokens', 'max_completion_tokens']) {
+    if (given[limit] === undefined) continue;
+    options.maxTokens = given[limit];
+    checkValues({ maxTokens: given[limit] }, () => limit);
+  }
   checkNumber('top_logprobs', top, 0, 100, true);
-  usage(request.logprobs || !top, `${call}: top_logprobs is of no use without logprobs: true`);
-  if (request.logprobs) options.top = Math.max(1, top);
-  options.signal = request.signal;
-  return options;
+  usage(logprobs || !top, `${call}: top_logprobs is of no use without logprobs: true`);
+  if (logprobs) options.top = Math.max(1, top);
+  return { messages: fromOpenAI(request.messages), options: { ...options, signal } };
 }
 
 const encoder = new TextEncoder();
@@ -88,7 +95,7 @@ function usageOf({ promptTokens, completionTokens, cachedTokens }) {
   };
 }
 
-async function* stream(model, request, options, head) {
+async function* stream(model, request, { messages, options }, head) {
   const chunk = (delta, finish_reason, logprobs) => ({
     ...head,
     object: 'chat.completion.chunk',
@@ -96,7 +103,7 @@ async function* stream(model, request, options, head) {
     ...(request.stream_options?.include_usage ? { usage: null } : {}),
   });
   let first = true;
-  for await (const part of model.generate(request.messages, options)) {
+  for await (const part of model.generate(messages, options)) {
     const delta = { ...(first ? { role: 'assistant' } : {}), content: part.text };
     if (first || part.text || part.top || !part.finishReason) yield chunk(delta, null, logprobsOf(part, request));
     first = false;
@@ -106,11 +113,11 @@ async function* stream(model, request, options, head) {
   }
 }
 
-async function whole(model, request, options, head) {
+async function whole(model, request, { messages, options }, head) {
   let content = '';
   const logprobs = [];
   let last;
-  for await (last of model.generate(request.messages, options)) {
+  for await (last of model.generate(messages, options)) {
     content += last.text;
     if (request.logprobs) logprobs.push(...logprobsOf(last, request).content);
   }
@@ -132,10 +139,10 @@ async function whole(model, request, options, head) {
 export function chatCompletions(model) {
   return {
     async create(request) {
-      const options = translate(request);
+      const asked = translate(request);
       const random = [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, '0')).join('');
       const head = { id: `chatcmpl-${random}`, created: Math.floor(Date.now() / 1000), model: request.model ?? model.info.name };
-      return request.stream ? stream(model, request, options, head) : whole(model, request, options, head);
+      return request.stream ? stream(model, request, asked, head) : whole(model, request, asked, head);
     },
   };
 }

@@ -19,43 +19,17 @@ const NUMBERS = {
   top: [0, 100, true],
 };
 export const GENERATE = [...Object.keys(NUMBERS), 'logitBias', 'stop', 'signal', 'parseSpecial'];
-const LEAST_PREFIX = 4; /* letters that a name must share with another to stand for it */
 
-/* Edits between two words: letters added, left out, replaced, or swapped with their neighbour. */
-function distance(a, b) {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    rows.push([i]);
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
-    }
-  }
-  return rows[a.length][b.length];
-}
-
-/* The name that was meant; undefined where none is near. */
-function nearest(name, names) {
-  const plain = (text) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const word = plain(name);
-  const begins = (a, b) => b.length >= LEAST_PREFIX && a.startsWith(b);
-  const most = Math.floor(word.length / 3);
-  const edits = (n) => {
-    const other = plain(n);
-    if (Math.abs(other.length - word.length) > most) return begins(other, word) || begins(word, other) ? most : Infinity;
-    return distance(word, other);
-  };
-  const [best] = names.map((n) => [edits(n), n]).sort(([a], [b]) => a - b);
-  return best[0] <= most ? best[1] : undefined;
-}
+/* An object of names and values. What keeps its data elsewhere (a Map, a Promise) would look empty. */
+export const isRecord = (value) => /^\[object (Object|Module)\]$/.test(Object.prototype.toString.call(value));
 
 /* quiet: names that are taken, too, but not told to anybody. */
 export function checkNames(call, options, names, quiet = []) {
-  usage(typeof options === 'object' && options !== null && !Array.isArray(options), `${call}: the options are ${shown(options)}, expected an object`);
+  usage(isRecord(options), `${call}: the options are ${shown(options)}, expected an object`);
+  const plain = (name) => name.toLowerCase().replaceAll('_', ''); /* what OpenAI's spelling and ours have in common */
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || names.includes(name) || quiet.includes(name)) continue;
-    const meant = nearest(name, names);
+    const meant = names.find((n) => plain(n) === plain(name));
     usage(false, `${call}: there is no option '${name}'${meant ? `: is '${meant}' meant?` : `, only ${names.join(', ')}`}`);
   }
 }
@@ -65,8 +39,9 @@ export function shown(value) {
   if (typeof value === 'string') return `the string '${value}'`;
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  return String(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  return isRecord(value) ? 'an object' : `a ${Object.prototype.toString.call(value).slice('[object '.length, -1)}`;
 }
 
 export function checkNumber(name, value, least, most, whole) {
@@ -76,16 +51,54 @@ export function checkNumber(name, value, least, most, whole) {
   );
 }
 
+const KINDS = {
+  flag: ['true or false', (v) => typeof v === 'boolean'],
+  text: ['a string', (v) => typeof v === 'string'],
+  function: ['a function', (v) => typeof v === 'function'],
+  record: ['an object', isRecord],
+  address: ['a string or a URL', (v) => typeof v === 'string' || v instanceof URL],
+  digest: ['64 hexadecimal digits', (v) => typeof v === 'string' && /^[0-9a-f]{64}$/i.test(v)],
+  /* Any object may have the methods, as the console does. */
+  logger: ['an object with functions info and warn', (v) => [v?.info, v?.warn].every((f) => f === undefined || typeof f === 'function') && (isRecord(v) || Boolean(v?.info ?? v?.warn))],
+  /* Another thing in its place would fail in the midst of a call, which could not end its turn then. null: none, as with fetch. */
+  signal: ['an AbortSignal', (v) => v === null || (typeof v.addEventListener === 'function' && typeof v.removeEventListener === 'function' && typeof v.aborted === 'boolean')],
+};
+
+/* kinds: of which kind each of some options must be. */
+export function checkKinds(options, kinds) {
+  for (const [name, kind] of Object.entries(kinds)) {
+    const [wanted, is] = KINDS[kind];
+    usage(options[name] === undefined || is(options[name]), `${name} is ${shown(options[name])}, expected ${wanted}`);
+  }
+}
+
 /* Larger numbers would be cut to 32 bits, and be other tokens. */
 export const isId = (id) => Number.isInteger(id) && id === (id | 0);
 
-/* Values for generate(). nameOf: what the caller calls an option. */
+/* Values for generate(), given back as plain data, whatever else the caller's objects hold. nameOf: what the caller calls an option. */
 export function checkValues(o, nameOf = (name) => name) {
-  for (const [name, range] of Object.entries(NUMBERS)) if (o[name] !== undefined) checkNumber(nameOf(name), o[name], ...range);
-  for (const s of [o.stop ?? []].flat()) usage(typeof s === 'string' && s !== '', 'stop: expected a string that is not empty, or several');
-  for (const [id, value] of Object.entries(o.logitBias ?? {}))
-    usage(
-      /^\d+$/.test(id) && isId(Number(id)) && typeof value === 'number' && !Number.isNaN(value),
-      `${nameOf('logitBias')}: '${id}: ${shown(value)}' is no id and number`,
-    );
+  const { stop, logitBias, parseSpecial } = o;
+  const plain = {};
+  for (const [name, range] of Object.entries(NUMBERS)) {
+    if (o[name] === undefined) continue;
+    checkNumber(nameOf(name), o[name], ...range);
+    plain[name] = o[name];
+  }
+  checkKinds(o, { parseSpecial: 'flag' });
+  if (parseSpecial !== undefined) plain.parseSpecial = parseSpecial;
+  if (stop !== undefined) {
+    usage(typeof stop === 'string' || Array.isArray(stop), `stop is ${shown(stop)}, expected a string, or an array of them`);
+    plain.stop = Array.isArray(stop) ? Array.from(stop) : [stop];
+    for (const s of plain.stop) usage(typeof s === 'string' && s !== '', `stop is ${s === stop ? '' : 'an array with '}${shown(s)}, expected strings that are not empty`);
+  }
+  if (logitBias !== undefined) {
+    const name = nameOf('logitBias');
+    usage(isRecord(logitBias), `${name} is ${shown(logitBias)}, expected an object of ids and numbers`);
+    plain.logitBias = { ...logitBias };
+    for (const [id, value] of Object.entries(plain.logitBias)) {
+      usage(/^\d+$/.test(id) && isId(Number(id)), `${name} has '${id}', expected the id of a token`);
+      usage(typeof value === 'number' && !Number.isNaN(value), `${name} of ${id} is ${shown(value)}, expected a number`);
+    }
+  }
+  return plain;
 }

@@ -38,7 +38,7 @@ async function urlSource(host, call, options, url) {
   }
   const response = await request(url, options.headers, call.signal);
   if (!response.body) throw new TallyError('network', `${url} answered without a body`);
-  return { name, size: sizeOf(response), from: 'network', chunks: streamChunks(response.body, name) };
+  return { name, size: sizeOf(response), from: 'network', chunks: streamChunks(response.body, name, 'network') };
 }
 
 async function open(host, call, options) {

@@ -77,31 +77,41 @@ export class Store {
     }
   }
 
-  async delete(keyOrUrl) {
+  /* names: keys or URLs; without them, everything. */
+  async delete(names) {
     let gone = 0;
-    for (const e of await this.entries())
-      if ((keyOrUrl === undefined || e.key === keyOrUrl || e.url === keyOrUrl) && (await this.remove(e.key))) gone++;
+    for (const e of await this.entries()) if ((!names || names.includes(e.key) || names.includes(e.url)) && (await this.remove(e.key))) gone++;
     return gone;
+  }
+
+  /* The entries of an address; none, with a notice, where the store cannot be read. */
+  async known(url) {
+    try {
+      return (await this.entries()).filter((e) => e.url === url);
+    } catch (e) {
+      this.warn(`no cache: ${e.message}`);
+      return [];
+    }
   }
 
   /* The model at url: from here where it is the one that the server has now, else from there into here. */
   async source(url, name, headers, call) {
-    const known = (await this.entries()).filter((e) => e.url === url);
+    const known = await this.known(url);
     const part = known.find((e) => !e.complete && e.tag && e.size > 0);
     let response;
     try {
       response = await this.ask(url, headers, part, call);
     } catch (e) {
-      const whole = known.find((k) => k.complete);
-      if (!whole || e.code !== 'network') throw e;
+      const kept = e.code === 'network' && (await this.stored(known.find((k) => k.complete), name));
+      if (!kept) throw e;
       this.warn(`${e.message}; the copy in the cache is used`);
-      return this.stored(whole, name);
+      return kept;
     }
     const remote = describe(response, url, part);
-    const whole = known.find((e) => e.complete && e.key === remote.key);
-    if (whole) {
-      await response.body.cancel();
-      return this.stored(whole, name);
+    const kept = await this.stored(known.find((e) => e.complete && e.key === remote.key), name);
+    if (kept) {
+      await drop(response);
+      return kept;
     }
     return this.download(response, remote, name, headers, call);
   }
@@ -111,28 +121,36 @@ export class Store {
       const resumed = await request(url, { ...headers, Range: `bytes=${part.size}-`, 'If-Range': part.tag }, call.signal).catch((e) => {
         if (e.code !== 'network') throw e; /* a server may forbid the headers of a resumption, or have no such range (416); asking without them tells */
       });
-      if (resumed) return resumed;
+      if (resumed && (resumed.status !== 206 || restOf(resumed, part))) return resumed;
+      if (resumed) await drop(resumed); /* of some other range, or of one that it does not tell this page */
     }
     const response = await request(url, headers, call.signal);
     if (!response.body) throw new TallyError('network', `${url} answered ${response.status} without a file`);
     return response;
   }
 
+  /* An entry's file, where there is an entry and still its file. */
   async stored(entry, name) {
-    const source = blobSource(await this.file(`${entry.key}.gguf`), name, 'cache');
-    source.discard = () => this.remove(entry.key);
-    return source;
+    if (!entry) return undefined;
+    try {
+      const source = blobSource(await this.file(`${entry.key}.gguf`), name, 'cache');
+      source.discard = () => this.remove(entry.key);
+      return source;
+    } catch (e) {
+      this.warn(`${name}: the copy in the cache cannot be read: ${e.message}`);
+      return undefined;
+    }
   }
 
   /* Takes the lock, then hands out chunks as they arrive and writes each down. Another tab may have finished since the entries were read,
    * while this one waited for the lock or for the server. */
   async download(response, remote, name, headers, call) {
     const lock = await this.lock(remote.key, call);
-    const whole = (await this.entries()).find((e) => e.key === remote.key && e.complete);
-    if (whole) {
+    const kept = await this.stored((await this.known(remote.url)).find((e) => e.key === remote.key && e.complete), name);
+    if (kept) {
       lock.release();
-      await response.body.cancel();
-      return this.stored(whole, name);
+      await drop(response);
+      return kept;
     }
     const source = { name, size: remote.size, from: 'network' };
     source.chunks = this.chunks(response, remote, source, lock);
@@ -167,10 +185,10 @@ export class Store {
         const part = await this.file(`${remote.key}.part`);
         if (part.size < at) throw new TallyError('network', `${source.name}: another tab began its download anew: load it again`);
         source.from = 'cache';
-        yield* streamChunks(part.slice(0, at).stream(), source.name);
+        yield* streamChunks(part.slice(0, at).stream(), source.name, 'cache');
         source.from = 'network';
       }
-      for await (const chunk of streamChunks(response.body, source.name)) {
+      for await (const chunk of streamChunks(response.body, source.name, 'network')) {
         if (writer && !writer.write(chunk, at)) writer = await this.giveUp(writer, remote);
         at += chunk.length;
         yield chunk;
@@ -239,15 +257,27 @@ export class Store {
   }
 }
 
+/* An answer of which nothing is wanted. That it has failed meanwhile is no loss. */
+const drop = (response) => response.body.cancel().catch(() => {});
+
+/* What shows that a file is the same. A weak ETag (W/) promises no equal bytes, so nothing is resumed by it. */
+function tagOf(response) {
+  const etag = response.headers.get('etag');
+  return etag && !etag.startsWith('W/') ? etag : response.headers.get('last-modified');
+}
+
+/* The size of the file of which the answer is what a part lacks; undefined where it is something else. */
+function restOf(response, part) {
+  const range = /bytes (\d+)-\d+\/(\d+)/.exec(response.headers.get('content-range') ?? '');
+  return response.status === 206 && range && Number(range[1]) === part?.size && tagOf(response) === part.tag ? Number(range[2]) : undefined;
+}
+
 /* What the server says that it has, and from where on it sends. */
 function describe(response, url, part) {
   const etag = response.headers.get('etag');
   const lastModified = response.headers.get('last-modified');
-  /* A weak ETag (W/) promises no equal bytes, so nothing is resumed by it. */
-  const tag = etag && !etag.startsWith('W/') ? etag : lastModified;
-  const range = /bytes (\d+)-\d+\/(\d+)/.exec(response.headers.get('content-range') ?? '');
-  const resumed = response.status === 206 && range && part && Number(range[1]) === part.size && tag === part.tag;
-  const size = resumed ? Number(range[2]) : sizeOf(response);
-  if (response.status === 206 && !resumed) throw new TallyError('network', `${url} answered with another range than was asked for`);
-  return { url, etag, lastModified, tag, size, key: keyOf(url, etag ?? lastModified ?? '', size), resumeAt: resumed ? part.size : 0 };
+  const rest = restOf(response, part);
+  const size = rest ?? sizeOf(response);
+  if (response.status === 206 && !rest) throw new TallyError('network', `${url} answered with a range that nobody asked for`);
+  return { url, etag, lastModified, tag: tagOf(response), size, key: keyOf(url, etag ?? lastModified ?? '', size), resumeAt: rest ? part.size : 0 };
 }

@@ -22,7 +22,7 @@ function readerOf(stream) {
 }
 
 /* A chunk is valid until the next one is asked for. */
-export async function* streamChunks(stream, name) {
+export async function* streamChunks(stream, name, from) {
   const reader = readerOf(stream);
   try {
     for (;;) {
@@ -33,14 +33,15 @@ export async function* streamChunks(stream, name) {
   } catch (e) {
     if (e instanceof TallyError) throw e;
     if (e?.name === 'AbortError') throw aborted();
-    throw new TallyError('network', `${name}: the download broke off: ${e.message}`, { cause: e });
+    const [code, what] = from === 'network' ? ['network', 'the download broke off'] : ['file', 'it cannot be read to its end'];
+    throw new TallyError(code, `${name}: ${what}: ${e.message}`, { cause: e });
   } finally {
     reader.cancel().catch(() => {});
   }
 }
 
 export function blobSource(blob, name, from) {
-  return { name, size: blob.size, from, chunks: streamChunks(blob.stream(), name) };
+  return { name, size: blob.size, from, chunks: streamChunks(blob.stream(), name, from) };
 }
 
 /* A response that has the file's bytes, or an error that says what the server answered. */

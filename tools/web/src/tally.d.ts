@@ -44,7 +44,7 @@ export interface Logger {
   warn?(message: string): void;
 }
 
-/** An option that a call does not know is refused; so it is everywhere. */
+/** An option that a call does not know, or whose value is of another type than here, is refused with code `usage`; so it is everywhere. */
 export interface OpenOptions {
   /** Headers of the request, such as an authorization. */
   headers?: Record<string, string> | Headers;
@@ -236,7 +236,7 @@ export interface ProfileStep extends PlanStep {
 
 export interface Model {
   readonly info: ModelInfo;
-  /** Calls on a busy model wait for their turn. Leaving the loop stops the computation. */
+  /** Calls on a busy model wait for their turn, those of the loop itself until all is computed. Leaving the loop stops the computation. */
   generate(prompt: string | Message[], options?: GenerateOptions): AsyncGenerator<Chunk, void, void>;
   readonly chat: { readonly completions: ChatCompletions };
   tokenize(text: string, options?: { special?: boolean; parse?: boolean }): Promise<number[]>;
@@ -251,11 +251,23 @@ export interface Model {
 
 // ---- OpenAI's objects --------------------------------------------------------------------------------------------------------
 
+/** Texts are joined as they stand; parts of another type are refused with code `unsupported`. */
+export interface ChatCompletionTextPart {
+  type: 'text';
+  text: string;
+}
+
+/** Further fields are ignored, unless they are of tools, audio or a refusal: those are refused with code `unsupported`. */
+export type ChatCompletionMessage =
+  | { role: 'system' | 'developer' | 'user'; content: string | ChatCompletionTextPart[]; name?: string }
+  /** Without content: an empty answer. */
+  | { role: 'assistant'; content?: string | ChatCompletionTextPart[] | null; refusal?: null; name?: string };
+
 /** OpenAI's fields that say nothing about the answer are ignored, those that would change it are refused with code `unsupported`. */
 export interface ChatCompletionRequest {
-  messages: Message[];
+  messages: ChatCompletionMessage[];
   model?: string;
-  stream?: boolean;
+  stream?: boolean | null;
   stream_options?: { include_usage?: boolean; include_obfuscation?: boolean } | null;
   max_tokens?: number | null;
   max_completion_tokens?: number | null;
@@ -332,6 +344,6 @@ export interface ChatCompletionChunk {
 
 export interface ChatCompletions {
   create(request: ChatCompletionRequest & { stream: true }): Promise<AsyncIterable<ChatCompletionChunk>>;
-  create(request: ChatCompletionRequest & { stream?: false }): Promise<ChatCompletion>;
+  create(request: ChatCompletionRequest & { stream?: false | null }): Promise<ChatCompletion>;
   create(request: ChatCompletionRequest): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>>;
 }

@@ -7,7 +7,7 @@ import { OK, TallyError, statusError } from './errors.js';
 const PAGE = 65536;
 const GIB = 1 << 30;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true }); /* U+FEFF is text like any other */
 
 /* WASI's error numbers. */
 const BADF = 8;

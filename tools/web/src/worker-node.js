@@ -31,7 +31,9 @@ async function readPath(path) {
     const buffer = new Uint8Array(PIECE);
     try {
       for (let at = 0; ; ) {
-        const { bytesRead } = await file.read(buffer, 0, PIECE, at);
+        const { bytesRead } = await file.read(buffer, 0, PIECE, at).catch((e) => {
+          throw new TallyError('file', `cannot read '${path}': ${e.message}`, { cause: e });
+        });
         if (bytesRead === 0) return;
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);

@@ -7,7 +7,9 @@ import type {
   Candidate,
   ChatCompletion,
   ChatCompletionChunk,
+  ChatCompletionMessage,
   ChatCompletionRequest,
+  ChatCompletionTextPart,
   ChatCompletions,
   Chunk,
   CompletionUsage,
@@ -42,7 +44,9 @@ const options: LoadOptions = { ...open, onProgress: (p: Progress) => void [p.loa
 const sampler: SamplerOptions = { temperature: 0, topK: 1, topP: 1, minP: 0, repeatPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, repeatLastN: 64, minKeep: 1, logitBias: { 5: -1 }, seed: 3 };
 const generate: GenerateOptions = { ...sampler, maxTokens: 4, stop: ['a'], top: 3, parseSpecial: false };
 const messages: Message[] = [{ role: 'user', content: 'hi' }];
-const request: ChatCompletionRequest = { messages, max_tokens: 4, user: 'a', metadata: { a: 'b' } };
+const part: ChatCompletionTextPart = { type: 'text', text: 'hi' };
+const turns: ChatCompletionMessage[] = [...messages, { role: 'developer', content: [part] }, { role: 'assistant', content: null }];
+const request: ChatCompletionRequest = { messages: turns, max_tokens: 4, user: 'a', metadata: { a: 'b' } };
 
 export async function all(): Promise<unknown> {
   const f: Forecast = await forecast(sources[0]!, { ...options, headers: new Headers({ a: 'b' }) });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { freemem, tmpdir } from 'node:os';
@@ -10,9 +11,13 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { makeApi } from '../src/api.js';
 import { firstSlice, nextSlice } from '../src/generation.js';
+import { Link } from '../src/link.js';
 import { TallyError, cache, forecast, load } from '../src/node.js';
 import { chatCompletions } from '../src/openai.js';
+import { Store } from '../src/store.js';
+import { streamChunks } from '../src/streams.js';
 import { makeMemory } from '../src/wasm.js';
 import { discard } from './chromium.mjs';
 import { demoIds, demoModel, demoText, noDemoModel } from './demo.mjs';
@@ -48,6 +53,9 @@ const SINGLE = new URL('../wasm/tally-simd128.wasm', import.meta.url); /* for pa
 const GREEDY = { temperature: 0, maxTokens: 12 };
 const ENDLESS = { temperature: 0, logitBias: { [256 + 6 + 2]: -1000 } }; /* the tiny model's end token never; so until the context is full */
 
+const trappingWorker = (trap) =>
+  `data:text/javascript,${encodeURIComponent(`globalThis.trap = '${trap}'; await import('${new URL('trapping-worker.mjs', import.meta.url)}');`)}`;
+
 /* The calls that were just made are on their way to the worker: that takes promises, and no time. */
 async function underWay() {
   for (let i = 0; i < 50; i++) await null;
@@ -74,8 +82,7 @@ for (const threads of [1, 2])
 
     test('tokenizes there and back', async () => {
       const text = 'Grüße, the 世界!';
-      const ids = await model.tokenize(text);
-      assert.equal(await model.detokenize(ids), text);
+      for (const t of [text, '\uFEFFa', '']) assert.equal(await model.detokenize(await model.tokenize(t)), t);
       const [control] = await model.tokenize('<|im_end|>', { parse: true });
       assert.equal(await model.detokenize([control]), '');
       assert.equal(await model.detokenize([control], { special: true }), '<|im_end|>');
@@ -231,6 +238,30 @@ for (const threads of [1, 2])
       assert.deepEqual(order, ['slow', 'quick']);
     });
 
+    test('a loop over an answer may ask the model for something else, and need never be taken up again', async () => {
+      const text = [];
+      const counted = [];
+      for await (const chunk of model.generate('x', GREEDY)) {
+        text.push(chunk.text);
+        counted.push((await model.tokenize(chunk.text)).length);
+      }
+      assert.deepEqual([text.join(''), counted.length], [(await collect(model.generate('x', GREEDY))).text, text.length]);
+      const left = model.generate('x', GREEDY);
+      await left.next();
+      assert.equal((await collect(model.generate('hello', GREEDY))).usage.completionTokens, 12);
+    });
+
+    test('an abort is heard where all is computed and not yet read', async () => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const chunks = model.generate('x', { ...GREEDY, signal });
+      await chunks.next();
+      await model.plan(); /* which waited for its turn */
+      assert.equal(getEventListeners(signal, 'abort').length, 0);
+      controller.abort();
+      await assert.rejects(chunks.next(), code('aborted'));
+    });
+
     test('the plan and the profile name layers and times', async () => {
       const plan = await model.plan();
       assert.deepEqual([...new Set(plan.map((s) => s.layer))].filter((l) => l !== null), [0, 1]);
@@ -242,22 +273,22 @@ for (const threads of [1, 2])
       assert.ok(profile.reduce((sum, s) => sum + s.ms, 0) > 0);
     });
 
-    test('an option that is not there is refused by name, and with the one that was meant', async () => {
+    test('an option that is not there is refused by name, with its other spelling or all that are', async () => {
       for (const [o, message] of [
         [{ max_tokens: 5 }, /^generate: there is no option 'max_tokens': is 'maxTokens' meant\?$/],
-        [{ tempreature: 1 }, /is 'temperature' meant/],
-        [{ stop_sequences: ['a'] }, /is 'stop' meant/],
-        [{ wild: 1 }, /no option 'wild', only temperature, .*parseSpecial$/],
+        [{ topp: 1 }, /is 'topP' meant\?$/],
+        [{ tempreature: 1 }, /no option 'tempreature', only temperature, .*parseSpecial$/],
+        [{ _: 1 }, /no option '_', only/],
         [{ constructor: 1 }, /no option 'constructor', only/],
       ])
         await assert.rejects(collect(model.generate('x', o)), code('usage', message));
       await collect(model.generate('x', { maxTokens: 1, wild: undefined }));
-      await assert.rejects(model.tokenize('x', { parseSpecial: true }), code('usage', /^tokenize: .*'parseSpecial': is 'parse' meant/));
+      await assert.rejects(model.tokenize('x', { parseSpecial: true }), code('usage', /^tokenize: .*'parseSpecial', only special, parse$/));
       await assert.rejects(model.detokenize([65], { parse: true }), code('usage', /^detokenize: .*'parse', only special/));
       await assert.rejects(model.profile({ Reset: true }), code('usage', /^profile: .*is 'reset' meant/));
-      await assert.rejects(load(path, { context: 64 }), code('usage', /^load: .*is 'contextSize' meant/));
+      await assert.rejects(load(path, { context: 64 }), code('usage', /^load: .*'context', only headers, .*contextSize/));
       await assert.rejects(load(path, { n_gpu_layers: 1 }), code('usage', /only headers, [^M]*$/));
-      await assert.rejects(forecast(path, { thread: 1 }), code('usage', /^forecast: .*is 'threads' meant/));
+      await assert.rejects(forecast(path, { context_size: 1 }), code('usage', /^forecast: .*is 'contextSize' meant/));
       assert.ok((await forecast(path, { onProgress() {}, cache: true, sha256: '0'.repeat(64) })).fits); /* load's options are forecast's */
     });
 
@@ -300,13 +331,44 @@ for (const threads of [1, 2])
         [{ top_p: 2 }, /^top_p is 2, expected/],
         [{ max_tokens: 0 }, /^max_tokens is 0/],
         [{ max_tokens: 1, max_completion_tokens: '5' }, /^max_completion_tokens is the string '5'/],
-        [{ logit_bias: { a: 1 } }, /^logit_bias: /],
+        [{ logit_bias: { a: 1 } }, /^logit_bias has 'a', expected/],
         [{ logprobs: true, top_logprobs: -1 }, /^top_logprobs is -1, expected an integer from 0 to 100/],
         [{ logprobs: true, top_logprobs: 101 }, /^top_logprobs is 101/],
         [{ top_logprobs: -1 }, /^top_logprobs is -1/],
         [{ top_logprobs: 2 }, /without logprobs: true/],
       ])
         await assert.rejects(model.chat.completions.create({ ...request, ...o }), code('usage', message));
+    });
+
+    test("messages in OpenAI's form say what they say in ours", async () => {
+      const { create } = model.chat.completions;
+      const said = async (...messages) => {
+        const { choices, usage } = await create({ messages, max_tokens: 4, temperature: 0 });
+        return [choices[0].message.content, usage.prompt_tokens];
+      };
+      const text = (t) => ({ type: 'text', text: t });
+      const user = { role: 'user', content: 'tell me a riddle' };
+      assert.deepEqual(await said({ role: 'user', content: [text('tell me '), text('a riddle')] }), await said(user));
+      assert.deepEqual(await said({ role: 'developer', content: [text('Be brief')] }, user), await said({ role: 'system', content: 'Be brief' }, user));
+      const silent = [{ content: null }, {}, { content: '' }, { content: null, refusal: null, tool_calls: [], annotations: [] }].map((m) => ({ role: 'assistant', ...m }));
+      for (const m of silent) assert.deepEqual(await said(user, m, user), await said(user, { role: 'assistant', content: '' }, user));
+    });
+
+    test("messages of OpenAI's that this model cannot take are refused by name, before anything is generated", async () => {
+      const refused = (m, kind, message) => assert.rejects(model.chat.completions.create({ messages: [{ role: 'user', content: 'hi' }, m], stream: true }), code(kind, message));
+      const image = { type: 'image_url', image_url: { url: 'data:,' } };
+      await refused({ role: 'user', content: [{ type: 'text', text: 'what is this?' }, image] }, 'unsupported', /^messages\[1\]\.content\[1\] is of type 'image_url'/);
+      for (const type of ['input_audio', 'file', 'refusal']) await refused({ role: 'user', content: [{ type }] }, 'unsupported', new RegExp(`type '${type}'`));
+      await refused({ role: 'user', content: [] }, 'usage', /content is an empty array/);
+      await refused({ role: 'user', content: ['hi'] }, 'usage', /content\[0\] is the string 'hi', expected an object such as/);
+      await refused({ role: 'user', content: [{ text: 'hi' }] }, 'usage', /content\[0\] is an object, expected/);
+      await refused({ role: 'user', content: [{ type: 'text', text: 5 }] }, 'usage', /content\[0\]\.text is 5, expected a string/);
+      await refused({ role: 'user', content: null }, 'usage', /messages\[1\]\.content is null, expected a string/);
+      await refused({ role: 'assistant', content: 5 }, 'usage', /content is 5, expected a string/);
+      await refused({ role: 'assistant', content: null, tool_calls: [{}] }, 'unsupported', /messages\[1\]\.tool_calls/);
+      await refused({ role: 'tool', tool_call_id: 'a', content: '5' }, 'unsupported', /role is 'tool'/);
+      await refused(null, 'usage', /messages\[1\] is null, expected an object/);
+      for (const messages of [undefined, 'hi', {}]) await assert.rejects(model.chat.completions.create({ messages }), code('usage', /^messages is .*, expected an array$/));
     });
 
     test('a stream begins with the role, even where the answer ends at once', async () => {
@@ -316,9 +378,75 @@ for (const threads of [1, 2])
       assert.deepEqual(chunks.map((c) => [c.delta, c.finish_reason]), [[{ role: 'assistant', content: '' }, null], [{}, 'stop']]);
     });
 
+    test('no option with a value of the wrong kind passes, anywhere', async () => {
+      const text = ['hot', ''];
+      const record = {};
+      const call = () => {};
+      const odd = [null, 5, NaN, ...text, true, 5n, [5], record, call, Symbol('s'), new Map([['a', 1]]), Promise.resolve(1)];
+      const calls = [
+        [
+          (o) => collect(model.generate('x', o)),
+          { topP: [], minP: [], signal: [null], stop: ['hot'], logitBias: [record], parseSpecial: [true] },
+          ['temperature', 'topK', 'repeatPenalty', 'presencePenalty', 'frequencyPenalty', 'repeatLastN', 'minKeep', 'seed', 'maxTokens', 'top'],
+        ],
+        [
+          (o) => model.chat.completions.create({ messages: [{ role: 'user', content: 'hi' }], max_completion_tokens: 1, ...o }),
+          {
+            ...{ top_p: [null], min_p: [null], signal: [null], stop: [null, 'hot'], logit_bias: [null, record], n: [null, 5] },
+            ...Object.fromEntries(['stream', 'logprobs', 'store', 'parallel_tool_calls'].map((name) => [name, [null, true]])),
+            ...Object.fromEntries(['stream_options', 'metadata', 'prediction'].map((name) => [name, [null, record]])),
+            ...Object.fromEntries(['model', 'user', 'service_tier', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention'].map((name) => [name, [null, ...text]])),
+            ...Object.fromEntries(['temperature', 'top_k', 'presence_penalty', 'frequency_penalty', 'repeat_penalty', 'repeat_last_n'].map((name) => [name, [null, 5]])),
+            ...Object.fromEntries(['seed', 'max_tokens', 'max_completion_tokens', 'top_logprobs'].map((name) => [name, [null, 5]])),
+          },
+        ],
+        [(o) => model.chat.completions.create({ messages: [{ role: 'user', content: 'hi' }], stream_options: o }), { include_usage: [true], include_obfuscation: [true] }],
+        [(o) => model.tokenize('x', o), { special: [true], parse: [true] }],
+        [(o) => model.detokenize([65], o), { special: [true] }],
+        [(o) => model.profile(o), { reset: [true] }],
+        ...[load, forecast].map((f) => [
+          (o) => f(path, o),
+          { signal: [null], logger: [record], wasmUrl: text, workerUrl: text, onProgress: [call], cache: [true], sha256: [], headers: [record] },
+          ['threads', 'contextSize'],
+        ]),
+      ];
+      for (const [f, others, numbers = []] of calls)
+        for (const [name, right] of [...Object.entries(others), ...numbers.map((n) => [n, [5]])])
+          for (const value of odd.filter((v) => !right.includes(v)))
+            await assert.rejects(f({ [name]: value }), code('usage', new RegExp(`^${name} is .+, expected `)), `${name}: ${String(value)}`);
+      for (const name of ['audio', 'functions', 'modalities', 'response_format', 'tool_choice', 'tools'])
+        for (const value of odd.filter((v) => v !== null))
+          await assert.rejects(model.chat.completions.create({ messages: [], [name]: value }), code('unsupported', new RegExp(`'${name}' is not supported`)));
+    });
+
+    test('wrong values within an option are told, too', async () => {
+      for (const [o, message] of [
+        [{ logitBias: { a: 1 } }, /^logitBias has 'a', expected the id of a token$/],
+        [{ logitBias: { 5: 'much' } }, /^logitBias of 5 is the string 'much', expected a number$/],
+        [{ logitBias: { 5: NaN } }, /^logitBias of 5 is NaN/],
+        [{ logitBias: { 5: () => 1 } }, /^logitBias of 5 is a function/],
+        [{ logitBias: { 999999: 1 } }, /token 999999; the vocabulary has/],
+        [{ stop: ['a', 5] }, /^stop is an array with 5, expected strings that are not empty$/],
+        [{ stop: [, 'a'] }, /^stop is an array with undefined/],
+      ])
+        await assert.rejects(collect(model.generate('x', o)), code('usage', message));
+    });
+
+    test('what a worker could not be sent is left out where it means nothing, and refused where it is data', async () => {
+      const more = { f() {}, s: Symbol('s') };
+      const stop = Object.assign(['never'], more);
+      const messages = new Proxy([{ role: 'user', content: 'hi', ...more }], {}); /* as some frameworks hand out what they watch */
+      const plain = await collect(model.generate([{ role: 'user', content: 'hi' }], GREEDY));
+      assert.deepEqual((await collect(model.generate(messages, { ...GREEDY, stop, logitBias: new Proxy({ 5: 0 }, {}) }))).ids, plain.ids);
+      assert.equal(await model.detokenize(Object.assign([65], more)), await model.detokenize([65]));
+      await assert.rejects(collect(model.generate(messages, { stop: more })), code('usage', /^stop is an object/));
+      await assert.rejects(collect(model.generate([more])), code('usage', /role is undefined/));
+      assert.deepEqual((await collect(model.generate(messages, GREEDY))).ids, plain.ids);
+    });
+
     test('wrong options are refused with what was expected', async () => {
       for (const o of [{ temperature: -1 }, { topK: 1.5 }, { seed: 2 ** 32 }, { maxTokens: 0 }, { stop: '' }, { top: 101 }, { logitBias: { a: 1 } }, { logitBias: { [65 + 2 ** 32]: 1 } }, { signal: {} }])
-        await assert.rejects(collect(model.generate('x', o)), code('usage', /expected|no id/));
+        await assert.rejects(collect(model.generate('x', o)), code('usage', /expected/));
       await assert.rejects(model.detokenize([65 + 2 ** 32]), code('usage', /array of ids/));
       await assert.rejects(load(bytes, { signal: {} }), code('usage', /AbortSignal/));
       assert.equal((await collect(model.generate('x', { maxTokens: 1, signal: null }))).ids.length, 1); /* none of these keeps the next call waiting */
@@ -346,7 +474,7 @@ test("a probability of 0 is OpenAI's -9999 as a logarithm, in JSON too", async (
   async function* generate() {
     yield { text: 'a', ids: [1], top: [{ ...token, candidates: [{ ...token, probability: 1 }, token] }], finishReason: 'length', usage: {} };
   }
-  const { choices } = await chatCompletions({ info: {}, generate }).create({ messages: [], logprobs: true, top_logprobs: 2 });
+  const { choices } = await chatCompletions({ info: {}, generate }).create({ messages: [{ role: 'user', content: 'a' }], logprobs: true, top_logprobs: 2 });
   const [said] = JSON.parse(JSON.stringify(choices[0].logprobs.content));
   assert.deepEqual([said.logprob, ...said.top_logprobs.map((t) => t.logprob)], [-9999, 0, -9999]);
 });
@@ -438,6 +566,7 @@ describe('loading', () => {
       r.end(bytes.subarray(5000));
     },
     '/secret.gguf': (q, r) => (q.headers.authorization === 'Bearer x' ? r.end(bytes) : r.writeHead(401).end()),
+    '/unsaid.gguf': (q, r) => r.writeHead(q.headers.range ? 206 : 200, { etag: '"1"' }).end(q.headers.range ? bytes.subarray(1000) : bytes),
     '/416.gguf': (q, r) => r.writeHead(416, { 'content-length': bytes.length }).end(bytes),
     '/304.gguf': (q, r) => r.writeHead(304).end(),
     '/204.gguf': (q, r) => r.writeHead(204).end(),
@@ -495,7 +624,7 @@ describe('loading', () => {
       [{ authorization: undefined }, /^headers: 'authorization' is undefined, expected a string/],
       [{ a: Symbol('b') }, /^headers: 'a' is Symbol\(b\), expected a string/],
       ['a: b', /^headers is the string 'a: b', expected an object/],
-      [[['a', 'b']], /^headers: '0' is an array, expected a string/],
+      [[['a', 'b']], /^headers is an array, expected an object/],
       [null, /^headers is null/],
       [{ connection: 'x' }, /secret\.gguf was not asked: invalid connection header/],
     ])
@@ -549,6 +678,41 @@ describe('loading', () => {
     }
     await assert.rejects(load(endless()), code('file'));
     await closed;
+  });
+
+  test('a stream that keeps a load waiting is cancelled by an abort, whether the worker runs yet or not', async () => {
+    for (const early of [true, false]) {
+      const controller = new AbortController();
+      let cancel;
+      let pull;
+      const cancelled = new Promise((resolve) => (cancel = resolve));
+      const pulled = new Promise((resolve) => (pull = resolve));
+      const source = new ReadableStream({ pull: () => (pull(), new Promise(() => {})), cancel });
+      const loading = assert.rejects(load(source, { signal: controller.signal }), code('aborted'));
+      await (early ? pulled : new Promise((resolve) => setTimeout(resolve, 300)));
+      controller.abort();
+      await loading;
+      await cancelled;
+    }
+  });
+
+  test('a source is closed where the worker never was, or died', async () => {
+    for (const workerUrl of [join(folder, 'no-worker.js'), trappingWorker('at-once')]) {
+      let close;
+      const closed = new Promise((resolve) => (close = resolve));
+      const source = { [Symbol.iterator]: () => ({ next: () => ({ value: bytes.slice(0, 100) }), return: () => (close(), {}) }) };
+      await assert.rejects(load(source, { workerUrl, threads: 2 }), code('internal'));
+      await closed;
+    }
+  });
+
+  test('a source that another reads, and files that cannot be read, are told as what they are', async () => {
+    const locked = new Blob([bytes]).stream();
+    locked.getReader();
+    await assert.rejects(load(locked), code('usage', /^load: the source cannot be read: .*locked/));
+    await assert.rejects(load(path, { workerUrl: trappingWorker('unreadable') }), code('file', /^cannot read '.*tiny\.gguf': EIO/));
+    const chunks = streamChunks(new ReadableStream({ pull: (c) => c.error(new Error('NotReadable')) }), 'a.gguf', 'local');
+    await assert.rejects(chunks.next(), code('file', /^a\.gguf: it cannot be read to its end: NotReadable/));
   });
 
   test('the digest is checked', async () => {
@@ -636,16 +800,97 @@ describe('loading', () => {
     await assert.rejects(load(path, { workerUrl: join(folder, 'no-worker.js') }), code('internal', /a worker of the model ended/));
   });
 
+  test('a module that the page may not compile is told as such', async () => {
+    const worker = { post() {}, listen() {}, failed() {}, terminate() {} };
+    const api = makeApi({ spawn: () => worker, source: () => ({ path }), module: () => Promise.reject(new WebAssembly.CompileError('disallowed by embedder')) });
+    await assert.rejects(api.load(path), code('unsupported', /cannot be compiled: disallowed by embedder; .*'wasm-unsafe-eval'/));
+  });
+
   test('no timer is in the way of a token, since those sleep in background tabs', () => {
     const source = new URL('../src/', import.meta.url);
     for (const name of readdirSync(source)) assert.doesNotMatch(readFileSync(new URL(name, source), 'utf8'), /setTimeout|setInterval|requestAnimationFrame/, name);
+  });
+
+  /* The private file system in memory, without the handles that write. broken: names of files that are listed and cannot be opened. */
+  const fakeFolder = (files, broken = []) => ({
+    asked: new Set(),
+    async *keys() {
+      yield* Object.keys(files);
+    },
+    async getFileHandle(name) {
+      this.asked.add(name);
+      if (files[name] === undefined) throw new DOMException(`no ${name}`, 'NotFoundError');
+      return {
+        getFile: async () => {
+          if (broken.includes(name) && (files[name].opened = (files[name].opened ?? 0) + 1) > 1) throw new DOMException(`${name} went away`, 'NotFoundError');
+          return files[name];
+        },
+      };
+    },
+    removeEntry: async (name) => void delete files[name],
+  });
+  const storeOn = (fake) => {
+    const notices = [];
+    return { store: new Store(fake, undefined, (text) => notices.push(text)), notices, call: { signal: new AbortController().signal } };
+  };
+  const read = async (chunks) => {
+    let n = 0;
+    for await (const chunk of chunks) n += chunk.length;
+    return n;
+  };
+
+  test('a cache that fails, or loses a file meanwhile, costs a notice and not the load', async () => {
+    const url = `${base}/tiny.gguf`;
+    const empty = fakeFolder({});
+    const first = storeOn(empty);
+    assert.equal(await read((await first.store.source(url, 'tiny', {}, first.call)).chunks), bytes.length);
+    const key = [...empty.asked].find((name) => name.endsWith('.part')).replace('.part', '');
+    const entry = { [`${key}.json`]: new Blob([JSON.stringify({ url })]), [`${key}.gguf`]: new Blob([bytes]) };
+    const whole = storeOn(fakeFolder({ ...entry }));
+    assert.equal((await whole.store.source(url, 'tiny', {}, whole.call)).from, 'cache');
+    const losing = storeOn(fakeFolder({ ...entry }, [`${key}.gguf`]));
+    const again = await losing.store.source(url, 'tiny', {}, losing.call);
+    assert.equal(again.from, 'network');
+    assert.equal(await read(again.chunks), bytes.length);
+    assert.match(losing.notices[0], /^tiny: the copy in the cache cannot be read: .*went away/);
+    const broken = storeOn(Object.assign(fakeFolder({}), { keys: () => assert.fail('the disk is on fire') }));
+    assert.equal(await read((await broken.store.source(url, 'tiny', {}, broken.call)).chunks), bytes.length);
+    assert.match(broken.notices[0], /^no cache: the disk is on fire/);
+  });
+
+  test('a server that does not say which range it sends is asked for the whole file', async () => {
+    const { store, call } = storeOn(fakeFolder({}));
+    const response = await store.ask(`${base}/unsaid.gguf`, {}, { size: 1000, tag: '"1"' }, call);
+    assert.equal(response.status, 200);
+    assert.equal((await response.arrayBuffer()).byteLength, bytes.length);
   });
 
   test('under Node there is no cache, and nothing complains', async () => {
     assert.deepEqual(await cache.list(), []);
     assert.equal(await cache.size(), 0);
     assert.equal(await cache.delete(), 0);
+    assert.equal(await cache.delete(new URL('https://example.com/a.gguf')), 0);
+    for (const what of [null, 5, {}]) await assert.rejects(cache.delete(what), code('usage', /, expected a string or a URL$/));
   });
+});
+
+test('a call that cannot be sent to the worker is refused, and the next one is heard', async () => {
+  const busy = [];
+  const worker = {
+    post: (message) => structuredClone(message),
+    listen: (f) => (worker.say = f),
+    failed() {},
+    terminate() {},
+    idle: (yes) => busy.push(!yes),
+  };
+  const link = new Link({ spawn: () => worker });
+  const { signal } = new AbortController();
+  await assert.rejects(link.call('plan', { f() {} }, { signal }), code('usage', /^plan: an option cannot be sent to a worker: .*could not be cloned/));
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  assert.deepEqual(busy, [true, false]);
+  const next = link.call('plan', {});
+  worker.say({ id: 2, value: 'heard' });
+  assert.equal(await next, 'heard');
 });
 
 describe('the end of a model', () => {
@@ -675,7 +920,7 @@ describe('the end of a model', () => {
 
   test('a thread that traps, at once or while it computes, rejects all that is pending', async () => {
     for (const when of ['at-once', 'later']) {
-      const answer = async () => collect((await load(path, { threads: 2, workerUrl: new URL(`trapping-worker.mjs?${when}`, import.meta.url) })).generate('x', GREEDY));
+      const answer = async () => collect((await load(path, { threads: 2, workerUrl: trappingWorker(when) })).generate('x', GREEDY));
       await assert.rejects(answer(), code('internal', /please report/));
     }
   });

@@ -72,14 +72,26 @@ test('the chat page', { skip: missing }, async (t) => {
     await dark(false);
   });
 
+  /* What was read aloud meanwhile. */
+  const overhear = () =>
+    page.evaluate(() => {
+      const said = (globalThis.said = []);
+      new MutationObserver(() => said.push(document.getElementById('announce').textContent)).observe(document.getElementById('announce'), { childList: true });
+    });
+  const heard = () => page.evaluate(() => globalThis.said.filter(Boolean));
+  const focused = () => page.evaluate(() => document.activeElement.id);
+
   await t.test('loads, shows what it uses, and is ready to type', async () => {
+    await overhear();
     await page.getByRole('button', { name: real ? /SmolLM2/ : /tiny/ }).click();
     if (real) {
       await page.waitForFunction(() => document.querySelector('#loading-bar').value > 0.3);
       await shot('loading-light');
     }
     await page.getByRole('textbox', { name: 'Message' }).waitFor();
-    assert.equal(await page.evaluate(() => document.activeElement.id), 'input');
+    assert.equal(await focused(), 'input');
+    const said = await heard(); /* steps, and not each figure of them; a download may be over too soon to be one */
+    assert.deepEqual(said, ['Opening…', 'Downloading', 'Preparing…'].filter((step) => step !== 'Downloading' || said.includes(step)));
     assert.match(await page.locator('#stat-backend').textContent(), /\w+ × [12]/);
     assert.match(await page.locator('#stat-memory').textContent(), /\d+ (MB|kB)/);
     await shot('empty-light');
@@ -93,10 +105,13 @@ test('the chat page', { skip: missing }, async (t) => {
     await shot('settings-light');
     await page.keyboard.press('Escape');
     await page.getByRole('textbox', { name: 'Message' }).fill('Why is the sky blue?');
+    await overhear();
     await page.keyboard.press('Enter');
+    assert.equal(await focused(), 'input');
     await page.locator('.assistant .token').nth(2).waitFor();
     await shot('answering-light');
     await page.locator('.assistant .figures').waitFor();
+    assert.deepEqual(await heard(), [await page.locator('.assistant .said').textContent()]);
     assert.match(await page.locator('.figures').textContent(), /\d+ tokens · [\d.]+\/s/);
     assert.match(await page.locator('#stat-speed').textContent(), /tokens\/s/);
     await shot('answer-light');
@@ -111,6 +126,7 @@ test('the chat page', { skip: missing }, async (t) => {
     await page.locator('.assistant .said').focus();
     await page.keyboard.press('ArrowRight');
     assert.notEqual(await page.locator('#page-token h2').first().textContent(), first);
+    assert.match(await page.locator('#announce').textContent(), /, (< )?[\d.]+ %, token \d+ of \d+$/);
     await page.getByLabel('Colour the tokens').check();
     await shot('token-light');
     await dark(true);
@@ -148,15 +164,74 @@ test('the chat page', { skip: missing }, async (t) => {
     assert.equal(said, 'Stop');
     await page.locator('.assistant .figures').filter({ hasText: 'stopped after' }).waitFor();
     assert.equal(await page.locator('.message').count(), 2);
-    await page.getByRole('button', { name: 'Retry' }).click();
+    await page.getByRole('button', { name: 'Retry' }).press('Enter');
     await page.locator('.assistant .figures').filter({ hasText: 'first after' }).waitFor();
+    assert.equal(await focused(), 'input');
     assert.equal(await page.locator('.message').count(), 2);
     assert.equal(await page.getByRole('button', { name: 'Send' }).count(), 1);
+  });
+
+  await t.test('Escape ends what one is in: the panel before the answer', async () => {
+    const seen = await page.evaluate(() => {
+      const escape = () => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));
+      const state = () => [document.getElementById('panel').hidden, document.getElementById('send').getAttribute('aria-label'), document.activeElement.id];
+      document.querySelector('.retry').focus();
+      document.querySelector('.retry').click();
+      const states = [state()];
+      document.getElementById('toggle-settings').focus();
+      document.getElementById('toggle-settings').click();
+      states.push(state());
+      escape();
+      states.push(state());
+      escape();
+      return states;
+    });
+    assert.deepEqual(seen, [
+      [true, 'Stop', 'send'],
+      [false, 'Stop', 'tab-settings'],
+      [true, 'Stop', 'toggle-settings'],
+    ]);
+    await page.locator('.assistant .figures').filter({ hasText: 'stopped after' }).waitFor();
+    await page.getByRole('button', { name: 'Retry' }).click();
+    await page.locator('.assistant .figures').filter({ hasText: 'first after' }).waitFor();
+  });
+
+  await t.test('sets code as code, and each script in its own direction', async () => {
+    const seen = await page.evaluate(async () => {
+      const { Chat } = await import('./chat.js');
+      const said = Object.assign(document.createElement('p'), { className: 'said' });
+      document.getElementById('messages').append(said);
+      const answer = { tokens: [], text: '', said };
+      for (const text of ['Thus:\n', '``', '`c\n', 'a = 1\n', '```', '\nשלום']) Chat.prototype.addToken(answer, { text });
+      const right = said.lastChild.getClientRects()[1]?.right ?? said.lastChild.getBoundingClientRect().right;
+      const box = said.getBoundingClientRect();
+      const classes = [...said.children].map((s) => s.classList.contains('code'));
+      said.remove();
+      return { classes, gap: box.right - right };
+    });
+    assert.deepEqual(seen.classes, [false, false, true, true, false, false]);
+    assert.ok(seen.gap < 3, `Hebrew ends ${seen.gap} pixels from the right`);
+  });
+
+  await t.test('what is dropped into a conversation is not loaded beside its model', async () => {
+    const [before, then] = await page.evaluate(() => {
+      const name = () => document.getElementById('loading-name').textContent;
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(['GGUF'], 'dropped.gguf'));
+      const was = name();
+      dispatchEvent(new DragEvent('drop', { dataTransfer, cancelable: true }));
+      return [was, name()];
+    });
+    assert.equal(then, before);
   });
 
   await t.test('fits a phone', async () => {
     await page.setViewportSize(PHONE);
     const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok((await overflow()) <= 0);
+    await page.evaluate(() => {
+      document.querySelector('.user .said').textContent = 'x'.repeat(300);
+    });
     assert.ok((await overflow()) <= 0);
     for (const id of ['speed', 'memory', 'backend']) assert.equal(await page.locator(`#stat-${id}`).isVisible(), true);
     await shot('phone-chat-light');
@@ -199,8 +274,9 @@ test('the chat page', { skip: missing }, async (t) => {
       document.getElementById('tab-plan').click();
       document.getElementById('home').click();
     });
-    await page.locator('#kept li').first().getByRole('button', { name: 'Remove' }).click();
+    await page.locator('#kept li').first().getByRole('button', { name: /^Remove .*\.gguf from this browser$/ }).press('Enter');
     await page.locator('#kept-row').waitFor({ state: 'hidden' });
+    assert.equal(await focused(), 'url');
   });
 
   await t.test('nothing was wrong meanwhile', () => assert.deepEqual(faults, []));

@@ -1,6 +1,9 @@
 /* trapping-worker.mjs: the worker, but tokenizing "trap" runs into an unreachable instruction and "die" ends the thread. As a thread of the pool it gets
- * an address that is none: with ?at-once one beyond the memory, with ?later one that no atomic instruction takes. */
+ * an address that is none: one beyond the memory, or, where it is to trap later, one that no atomic instruction takes. Where files are to be unreadable,
+ * they fail as a disk does. The test says which in globalThis.trap, since Node's workers do not see what follows their file's name. */
 
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { parentPort } from 'node:worker_threads';
 
 const UNREACHABLE = Uint8Array.from('0061736d01000000010401600000030201000705010166000 00a05010300000b'.replace(/ /g, '').match(/../g), (b) => parseInt(b, 16));
@@ -8,7 +11,7 @@ const UNREACHABLE = Uint8Array.from('0061736d01000000010401600000030201000705010
 const on = parentPort.on.bind(parentPort);
 parentPort.on = (event, f) =>
   on(event, (message) => {
-    if (message?.lend) message.lend.slot = import.meta.url.endsWith('?later') ? 1025 : 0xfffffff0;
+    if (message?.lend) message.lend.slot = globalThis.trap === 'later' ? 1025 : 0xfffffff0;
     if (message?.args?.text === 'die') process.exit(3);
     if (message?.args?.text === 'trap') {
       const { exports } = new WebAssembly.Instance(new WebAssembly.Module(UNREACHABLE));
@@ -16,4 +19,9 @@ parentPort.on = (event, f) =>
     }
     return f(message);
   });
+if (globalThis.trap === 'unreadable') {
+  const { open } = fs;
+  fs.open = async (path) => Object.assign(await open(path), { read: () => Promise.reject(new Error('EIO: i/o error, read')) });
+  syncBuiltinESMExports();
+}
 await import('../src/worker-node.js');
