@@ -319,11 +319,10 @@ static tl_status check_version(tl_graph *g, const tl_op *op, const tl_tensor *sr
                          op->name, tl_describe(src, a, sizeof a), w->writer->id, w->writer->op->name);
 }
 
-/* Whether t is root again: not a view of it in another shape or order. */
+/* Whether t is root again: not a view of it in another shape or order, nor of rows whose number varies. */
 static bool is_whole(const tl_tensor *t, const tl_tensor *root) {
-    size_t n = (size_t)root->rank * sizeof root->shape[0];
-    return t->base == root && t->rank == root->rank && t->offset == 0 && memcmp(t->shape, root->shape, n) == 0 &&
-           memcmp(t->stride, root->stride, n) == 0;
+    return t->base == root && t->offset == 0 && tl_same_shape(t, root) &&
+           memcmp(t->stride, root->stride, (size_t)root->rank * sizeof root->stride[0]) == 0;
 }
 
 /* Counts a write of root by node. */
