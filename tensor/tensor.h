@@ -89,6 +89,10 @@ TL_API const char *tl_status_name(tl_status s);
  * boundary. Use %s, %d, %lld and kin only: floats depend on the locale. */
 TL_API tl_status tl_fail(tl_error *err, tl_status s, const char *fmt, ...) TL_PRINTF(3, 4);
 
+/* Reads the UTF-8 character at s [n > 0 bytes]; returns its length. A byte that begins no well-formed character (Unicode 15, table 3-7) is
+ * one of its own: length 1 and *cp = 0xFFFD (a real U+FFFD has length 3). */
+TL_API int tl_utf8_read(const char *s, size_t n, uint32_t *cp);
+
 /* ---- element types ----------------------------------------------------------------------------------------------------- */
 
 /* One value a row of dtype.def: TL_F32, TL_F16, TL_BF16, TL_I8, TL_I16, TL_I32, TL_Q4_0, ... */
