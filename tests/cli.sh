@@ -466,7 +466,7 @@ call chat -m "$model" --chat-template-file "$work/template" -sysf "$work/system"
 verdict "chat: template and system message from files, less their newlines" $?
 refused 2 "--single-turn without a question" chat -m "$model" --chat-template chatml -st
 if [ "$model" != "${TALLY_DEMO_MODEL-}" ] && [ -n "$small" ]; then
-    refused 2 "pass --chat-template NAME" chat -m "$model" -st -p x
+    refused 2 "mistral by --chat-template NAME" chat -m "$model" -st -p x
 fi
 
 # ---- pipes, signals, terminals ----
