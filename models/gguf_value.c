@@ -73,24 +73,12 @@ const char *tl_gguf_type_name(int type) {
 /* ---- bytes ---- */
 
 size_t tl_printable_char(const uint8_t *s, size_t n) {
-    if (n == 0 || s[0] < 0x20 || s[0] == 0x7F)
-        return 0;
-    if (s[0] < 0x80)
-        return 1;
-    size_t len = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || n < len)
-        return 0;
-    uint32_t code = s[0] & (0xFFu >> (len + 1));
-    for (size_t i = 1; i < len; i++) {
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-        code = code << 6 | (s[i] & 0x3F);
-    }
-    bool overlong = (len == 3 && code < 0x800) || (len == 4 && code < 0x10000);
-    bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-    bool control = code < 0xA0 || code == 0x2028 || code == 0x2029;                        /* C1 and the line separators */
-    bool turns = (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069); /* reorders the text around it */
-    return overlong || surrogate || control || turns || code > 0x10FFFF ? 0 : len;
+    uint32_t cp = 0;
+    int len = n > 0 ? tl_utf8_read((const char *)s, n, &cp) : 0;
+    bool malformed = cp == 0xFFFD && len == 1;
+    bool control = cp < 0x20 || (cp >= 0x7F && cp < 0xA0) || cp == 0x2028 || cp == 0x2029; /* C0, C1 and the line separators */
+    bool turns = (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069);         /* reorders the text around it */
+    return malformed || control || turns ? 0 : (size_t)len;
 }
 
 /* The printable form of what is at s, at most 4 bytes, into out; returns how many bytes of s it stands for. */

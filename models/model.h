@@ -127,7 +127,7 @@ TL_API void tl_gguf_drop(const tl_gguf *g, uint64_t offset, uint64_t n);
 /* Name comparisons done by the reader's hash tables so far: for the test that nothing is quadratic. */
 TL_API uint64_t tl_gguf_comparisons(const tl_gguf *g);
 
-/* Writing. Setters collect; tl_gguf_writer_finish lays out and writes header, table and data in one pass. */
+/* Writing. Setters collect; tl_gguf_writer_save and _bytes lay out and write header, table and data in one pass. */
 typedef struct tl_gguf_writer tl_gguf_writer;
 TL_API tl_status tl_gguf_writer_new(tl_gguf_writer **w, tl_error *err);
 TL_API void tl_gguf_writer_free(tl_gguf_writer *w);
@@ -137,7 +137,7 @@ TL_API tl_status tl_gguf_set_bool(tl_gguf_writer *w, const char *key, bool v, tl
 TL_API tl_status tl_gguf_set_string(tl_gguf_writer *w, const char *key, const char *v, size_t n, tl_error *err);
 TL_API tl_status tl_gguf_set_array(tl_gguf_writer *w, const char *key, tl_gguf_type elem, const void *data, int64_t count, tl_error *err);
 TL_API tl_status tl_gguf_set_strings(tl_gguf_writer *w, const char *key, const tl_gguf_string *v, int64_t count, tl_error *err);
-/* data (borrowed until finish): rows as stored, tl_bytes of the dense shape (NumPy order). */
+/* data (borrowed until it is written): rows as stored, tl_bytes of the dense shape (NumPy order). */
 TL_API tl_status tl_gguf_add_tensor(tl_gguf_writer *w, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const void *data,
                                     tl_error *err);
 /* Writes to path (through PATH.part, renamed at the end), or appends to a text buffer. */

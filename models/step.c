@@ -21,7 +21,7 @@ static tl_status check_want(const tl_context *c, const tl_want *wants, int i, tl
         return refuse(err, TL_ERR_USAGE, i, "ids and 0 <= n_rows <= n with room for the rows are needed; n, n_rows are", w->n, w->n_rows);
     if (w->n > c->options.n_ctx)
         return tl_fail(err, TL_ERR_FULL,
-                       "the context is full: %lld tokens are more than its %d; make it larger (-c) or start a shorter conversation",
+                       "the context is full: %lld tokens are more than its %d; make it with a larger n_ctx or start a shorter conversation",
                        (long long)w->n, (int)c->options.n_ctx);
     for (int64_t t = 0; t < w->n; t++)
         if (w->ids[t] < 0 || w->ids[t] >= n_vocab)
@@ -47,9 +47,10 @@ static tl_status check_pages(const tl_context *c, const tl_want *wants, int k, t
     }
     if (need <= room)
         return TL_OK;
-    return tl_fail(err, TL_ERR_FULL,
-                   "the context is full: %lld more pages of %d tokens are needed, %lld are free; make it larger (-c) or clear a session",
-                   (long long)need, TL_PAGE, (long long)room);
+    return tl_fail(
+        err, TL_ERR_FULL,
+        "the context is full: %lld more pages of %d tokens are needed, %lld are free; make it with a larger n_ctx or clear a session",
+        (long long)need, TL_PAGE, (long long)room);
 }
 
 /* ---- one run ---- */

@@ -31,8 +31,6 @@ void tl_like(tl_tensor *out, const tl_tensor *x, tl_dtype dtype);
 tl_status tl_shape_error(tl_graph *g, const tl_tensor *out, const char *why);
 /* The node's parameters must be there: a node added by hand may lack them. */
 tl_status tl_want_params(tl_graph *g, const tl_tensor *out);
-/* Same rank, lengths and named size. */
-bool tl_same_shape(const tl_tensor *a, const tl_tensor *b);
 /* Bytes of one row as stored (the last axis dense). */
 size_t tl_row_bytes(const tl_tensor *t);
 /* matmul: the first element of the [.., rows, columns] matrix of operand t that goes with matrix number `batch` of out. */

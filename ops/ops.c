@@ -149,10 +149,6 @@ tl_status tl_shape_error(tl_graph *g, const tl_tensor *out, const char *why) {
     return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s: %s", out->op->name, list, why);
 }
 
-bool tl_same_shape(const tl_tensor *a, const tl_tensor *b) {
-    return a->rank == b->rank && a->size == b->size && memcmp(a->shape, b->shape, (size_t)a->rank * sizeof a->shape[0]) == 0;
-}
-
 size_t tl_row_bytes(const tl_tensor *t) {
     const tl_dtype_info *d = tl_dtype_get(t->dtype);
     return (size_t)(tl_dim(t, -1) / d->block) * (size_t)d->block_bytes;

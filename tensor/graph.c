@@ -15,6 +15,10 @@
 #define SIZE_MOST ((int64_t)1 << 40)
 enum { MAX_SIZES = 64 };
 
+/* For whatever would change a graph that has a live plan. */
+static const char planned_already[] =
+    "the graph is planned already, so this call has failed it for good; build another graph (to change a planned one, free its plan first)";
+
 bool tl_grow(void **array, int *cap, int n, size_t element) {
     if (n < *cap)
         return true;
@@ -91,6 +95,10 @@ int64_t tl_size(tl_graph *g, const char *name, int64_t max) {
             return SIZE_TAG | (int64_t)(i + 1) << SIZE_SHIFT | max;
         tl_graph_fail(g, TL_ERR_USAGE, "tl_size: '%s' was declared with maximum %lld, now %lld", name, (long long)g->sizes[i].max,
                       (long long)max);
+        return -1;
+    }
+    if (g->plan) { /* whose current values have no place for it */
+        tl_graph_fail(g, TL_ERR_USAGE, "tl_size: '%s': %s", name, planned_already);
         return -1;
     }
     char *copy = tl_arena_copy(&g->arena, name, strlen(name));
@@ -210,7 +218,7 @@ tl_tensor *tl_input(tl_graph *g, const char *name, tl_dtype dtype, int rank, con
         return NULL;
     }
     if (g->plan) {
-        tl_graph_fail(g, TL_ERR_USAGE, "tl_input: '%s' comes after the graph was planned", name);
+        tl_graph_fail(g, TL_ERR_USAGE, "tl_input: '%s': %s", name, planned_already);
         return NULL;
     }
     tl_tensor *t = fresh(g, NULL);
@@ -241,7 +249,7 @@ tl_tensor *tl_output(tl_graph *g, tl_tensor *t) {
     if (!t || (t->graph && t->graph != g) || g->plan) {
         tl_graph_fail(g, TL_ERR_USAGE, "tl_output: %s",
                       !t        ? "no tensor given"
-                      : g->plan ? "the graph is planned already"
+                      : g->plan ? planned_already
                                 : "the tensor is another graph's");
         return NULL;
     }
@@ -319,11 +327,10 @@ static tl_status check_version(tl_graph *g, const tl_op *op, const tl_tensor *sr
                          op->name, tl_describe(src, a, sizeof a), w->writer->id, w->writer->op->name);
 }
 
-/* Whether t is root again: not a view of it in another shape or order. */
+/* Whether t is root again: not a view of it in another shape or order, nor of rows whose number varies. */
 static bool is_whole(const tl_tensor *t, const tl_tensor *root) {
-    size_t n = (size_t)root->rank * sizeof root->shape[0];
-    return t->base == root && t->rank == root->rank && t->offset == 0 && memcmp(t->shape, root->shape, n) == 0 &&
-           memcmp(t->stride, root->stride, n) == 0;
+    return t->base == root && t->offset == 0 && tl_same_shape(t, root) &&
+           memcmp(t->stride, root->stride, (size_t)root->rank * sizeof root->stride[0]) == 0;
 }
 
 /* Counts a write of root by node. */
@@ -410,7 +417,7 @@ static tl_status check_sources(tl_graph *g, const tl_op *op, int n_src, tl_tenso
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: an op needs a name, infer, ref (a view apart) and a list of its operands",
                              op->name ? op->name : "tl_graph_add");
     if (g->plan)
-        return tl_graph_fail(g, TL_ERR_USAGE, "%s: the graph is planned already; free its plan or build another graph", op->name);
+        return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s", op->name, planned_already);
     if (n_src < op->min_src || n_src > op->max_src || n_src > TL_MAX_SRC)
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: %d operands, wants %d to %d", op->name, n_src, op->min_src, op->max_src);
     for (int i = 0; i < n_src; i++) {

@@ -166,8 +166,7 @@ static bool may_take(const tl_plan *p, const tl_tensor *out, int i, int time) {
     const tl_tensor *s = out->src[i];
     if (!s || s->base != s || !s->graph || !s->op || q->time[s->id] < 0 || q->state[s->id] & NODE_ELIDED)
         return false;
-    if (p->life[s->id].last != time || p->life[s->id].interval < 0 || s->dtype != out->dtype || s->size != out->size ||
-        s->rank != out->rank || memcmp(s->shape, out->shape, (size_t)s->rank * sizeof s->shape[0]) != 0)
+    if (p->life[s->id].last != time || p->life[s->id].interval < 0 || s->dtype != out->dtype || !tl_same_shape(s, out))
         return false;
     for (int k = 0; k < out->n_src; k++)
         if (k != i && out->src[k] && out->src[k]->base == s)

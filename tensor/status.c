@@ -1,5 +1,5 @@
 /* status.c: the version, the words for statuses, and the one function that fills an error. */
-#include "tensor/tensor.h"
+#include "tensor/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,41 +26,19 @@ const char *tl_status_name(tl_status s) {
     return (unsigned)s < sizeof names / sizeof names[0] ? names[s] : "unknown";
 }
 
-/* Length of the UTF-8 sequence at s: 1 to 4; 0 where the bytes are not UTF-8; -1 where the text ends inside one. */
-static int sequence_length(const unsigned char *s) {
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    int n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
-    /* the second byte's range keeps out overlong forms, surrogates and values above U+10FFFF */
-    unsigned low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80, high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
-    for (int i = 1; i < n; i++) {
-        if (s[i] == 0) {
-            return -1;
-        }
-        if (s[i] < low || s[i] > high) {
-            return 0;
-        }
-        low = 0x80;
-        high = 0xBF;
-    }
-    return n;
-}
-
 /* Names out of hostile files end up in messages: control characters and what is not UTF-8 become '?', a sequence that the end cuts goes. */
 static void clean(char *text) {
-    unsigned char *s = (unsigned char *)text;
-    while (*s) {
-        int n = sequence_length(s);
-        if (n < 0) {
-            *s = 0;
+    size_t n = strlen(text);
+    for (size_t at = 0; at < n;) {
+        if (tl_utf8_unfinished(text + at, n - at)) {
+            text[at] = 0;
             return;
         }
-        if (n == 0 || *s < 0x20 || *s == 0x7F) {
-            *s = '?';
-            n = 1;
-        }
-        s += n;
+        uint32_t cp;
+        int length = tl_utf8_read(text + at, n - at, &cp);
+        if (cp < 0x20 || cp == 0x7F || (cp == 0xFFFD && length == 1))
+            text[at] = '?';
+        at += (size_t)length;
     }
 }
 

@@ -45,6 +45,12 @@ bool tl_row_dense(const tl_tensor *t) {
            t->stride[t->rank - 1] == tl_dtype_get(t->dtype)->block_bytes;
 }
 
+bool tl_same_shape(const tl_tensor *a, const tl_tensor *b) {
+    if (!a || !b)
+        return a == b;
+    return a->rank == b->rank && a->size == b->size && memcmp(a->shape, b->shape, (size_t)a->rank * sizeof a->shape[0]) == 0;
+}
+
 bool tl_dense(const tl_tensor *t) {
     if (!t || !tl_row_dense(t))
         return !t;

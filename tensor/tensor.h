@@ -89,6 +89,10 @@ TL_API const char *tl_status_name(tl_status s);
  * boundary. Use %s, %d, %lld and kin only: floats depend on the locale. */
 TL_API tl_status tl_fail(tl_error *err, tl_status s, const char *fmt, ...) TL_PRINTF(3, 4);
 
+/* Reads the UTF-8 character at s [n > 0 bytes]; returns its length. A byte that begins no well-formed character (Unicode 15, table 3-7) is
+ * one of its own: length 1 and *cp = 0xFFFD (a real U+FFFD has length 3). */
+TL_API int tl_utf8_read(const char *s, size_t n, uint32_t *cp);
+
 /* ---- element types ----------------------------------------------------------------------------------------------------- */
 
 /* One value a row of dtype.def: TL_F32, TL_F16, TL_BF16, TL_I8, TL_I16, TL_I32, TL_Q4_0, ... */
@@ -180,6 +184,8 @@ TL_API int64_t tl_count(const tl_tensor *t);
 TL_API size_t tl_bytes(const tl_tensor *t);
 /* Rows: the product of all axes but the last (1 for rank 0 and 1). */
 TL_API int64_t tl_rows(const tl_tensor *t);
+/* True if rank, lengths and the named size that axis 0 follows are equal. */
+TL_API bool tl_same_shape(const tl_tensor *a, const tl_tensor *b);
 /* True if the last axis is dense (every op's rows need that), or all of it is. */
 TL_API bool tl_row_dense(const tl_tensor *t);
 TL_API bool tl_dense(const tl_tensor *t);

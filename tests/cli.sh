@@ -445,6 +445,13 @@ answers=$(sed -n 's/^generation .* \([0-9]*\) tokens .*/\1/p' "$err")
 [ "$code" -eq 0 ] && [ "${answers:-0}" -gt 0 ] && [ "$answers" -le 10 ] && grep -q '/unknown is not a command' "$err" && grep -q 'the conversation is forgotten' "$err" &&
     ! grep -q '/' "$out"
 verdict "chat through a pipe: answers on stdout, commands obeyed" $?
+for way in '-s 7' '--temp 0 --presence-penalty 100 --repeat-last-n -1'; do
+    # shellcheck disable=SC2086 # several words
+    printf 'hello\n/clear\nhello\n' | "$llama" chat -m "$model" --chat-template chatml -n 8 --ignore-eos $way --json >"$out" 2>"$err"
+    code=$?
+    [ "$code" -eq 0 ] && grep -o '"ids": *\[[^]]*\]' "$out" >"$work/ids" && [ "$(wc -l <"$work/ids")" -eq 2 ] && [ "$(sort -u "$work/ids" | wc -l)" -eq 1 ]
+    verdict "chat /clear $way: the same question has the answer of a new chat" $?
+done
 "$llama" chat -m "$model" --chat-template chatml <"$work" >"$out" 2>"$err"
 code=$?
 [ "$code" -eq 1 ] && grep -q "stdin: " "$err"
@@ -466,7 +473,7 @@ call chat -m "$model" --chat-template-file "$work/template" -sysf "$work/system"
 verdict "chat: template and system message from files, less their newlines" $?
 refused 2 "--single-turn without a question" chat -m "$model" --chat-template chatml -st
 if [ "$model" != "${TALLY_DEMO_MODEL-}" ] && [ -n "$small" ]; then
-    refused 2 "pass --chat-template NAME" chat -m "$model" -st -p x
+    refused 2 "mistral by --chat-template NAME" chat -m "$model" -st -p x
 fi
 
 # ---- pipes, signals, terminals ----

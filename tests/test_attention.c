@@ -1,65 +1,9 @@
 /* test_attention.c: attention: values by hand, the stated arithmetic to the last bit written a second time, distance from plain double
- * loops, where keys lie and which are never read, and every message of builder and run. */
+ * loops, where keys lie, and which are never read. Messages are in test_attention_checks.c. */
 #include <math.h>
 
 #include "tensor/math.h"
-#include "tests/rig.h"
-
-#define COUNT(a) (int)(sizeof(a) / sizeof *(a))
-#define SHAPE(...) ((int64_t[]){__VA_ARGS__})
-
-/* Everything one call of attention reads. k [rows, hk, d] and v [rows, hk, dv] hold f32 here, f16 values exactly where kv is f16. */
-typedef struct scene {
-    int n, h, hk, d, dv, rows;
-    tl_dtype kv;
-    const float *q, *k, *v;
-    const int32_t *span;
-    const int32_t *pages; /* [sequences, per_sequence] or NULL */
-    int sequences, per_sequence;
-    const float *bias; /* [bias_n, bias_h, bias_t] or NULL */
-    int bias_n, bias_h, bias_t;
-    const float *sinks;
-    float scale, cap;
-} scene;
-
-static void put(rig *r, tl_tensor *t, const void *data) {
-    if (t)
-        MUST(r, tl_write(t, data, tl_bytes(t), &r->err));
-}
-
-static tl_tensor *put_cache(rig *r, const char *name, const scene *s, int d, const float *values) {
-    tl_tensor *t;
-    MUST(r, tl_bank_add(r->bank, name, s->kv, 3, SHAPE(s->rows, s->hk, d), NULL, &t, &r->err));
-    ck_assert_int_eq(tl_encode(s->kv, values, tl_data(t), tl_count(t), NULL), TL_OK);
-    return t;
-}
-
-/* Runs the scene on ref into y [n, h, dv]; gives the run's status, with its message in *err. */
-static tl_status attend(const scene *s, float *y, tl_error *err) {
-    rig r = rig_open("ref");
-    tl_tensor *q = tl_input(r.g, "q", TL_F32, 3, SHAPE(s->n, s->h, s->d)), *span = tl_input(r.g, "span", TL_I32, 2, SHAPE(s->n, 3));
-    tl_tensor *k = put_cache(&r, "k", s, s->d, s->k), *v = put_cache(&r, "v", s, s->dv, s->v);
-    tl_tensor *pages = s->pages ? tl_input(r.g, "pages", TL_I32, 2, SHAPE(s->sequences, s->per_sequence)) : NULL;
-    tl_tensor *bias = s->bias ? tl_input(r.g, "bias", TL_F32, 3, SHAPE(s->bias_n, s->bias_h, s->bias_t)) : NULL;
-    tl_tensor *sinks = s->sinks ? tl_input(r.g, "sinks", TL_F32, 1, SHAPE(s->h)) : NULL;
-    tl_tensor *out = tl_output(r.g, tl_attention(r.g, q, k, v, span, pages, bias, sinks, s->scale, s->cap));
-    rig_plan(&r, NULL);
-    put(&r, q, s->q);
-    put(&r, span, s->span);
-    put(&r, pages, s->pages);
-    put(&r, bias, s->bias);
-    put(&r, sinks, s->sinks);
-    tl_status status = tl_plan_run(r.plan, err);
-    if (status == TL_OK)
-        MUST(&r, tl_read(out, y, tl_bytes(out), &r.err));
-    rig_close(&r);
-    return status;
-}
-
-static void must_attend(const scene *s, float *y) {
-    tl_error err = {0};
-    ck_assert_msg(attend(s, y, &err) == TL_OK, "%s", err.message);
-}
+#include "tests/attention_rig.h"
 
 static uint32_t next(uint32_t *seed) {
     *seed = *seed * 1664525u + 1013904223u;
@@ -79,13 +23,7 @@ static void assert_bits(float got, float want) {
                   (unsigned)tl_bits(want));
 }
 
-/* ---- by hand: d = 1, q = 1, scale = 1, so a key is its own score ---- */
-
-static scene simple(const float *k, const float *v, int rows, const int32_t *span) {
-    static const float one = 1;
-    return (scene){
-        .n = 1, .h = 1, .hk = 1, .d = 1, .dv = 1, .rows = rows, .kv = TL_F32, .q = &one, .k = k, .v = v, .span = span, .scale = 1};
-}
+/* ---- by hand: a key is its own score ---- */
 
 START_TEST(gives_the_value_of_an_only_key_and_the_mean_of_equals) {
     static const float k[] = {3, 5, 5}, v[] = {7, 10, 20};
@@ -448,141 +386,6 @@ START_TEST(counts_the_keys_that_spans_show) {
 }
 END_TEST
 
-/* ---- messages ---- */
-
-START_TEST(refuses_a_run_with_spans_or_pages_out_of_range) {
-    static const float k[128] = {0}, bias[4] = {0};
-    static const int32_t pages[] = {0, 1, 1, 2, -1, 0};
-    tl_error err;
-    float y;
-    scene plain = simple(k, k, 100, NULL), paged = simple(k, k, 128, NULL), biased = simple(k, k, 100, NULL);
-    paged.pages = pages;
-    paged.sequences = 3;
-    paged.per_sequence = 2;
-    biased.bias = bias;
-    biased.bias_n = biased.bias_h = 1;
-    biased.bias_t = 4;
-    const struct {
-        const scene *s;
-        int32_t span[3];
-        const char *words; /* NULL: the run is fine */
-    } runs[] = {
-        {&plain, {1, 0, 5}, "attention: query 0 is of sequence 1"},
-        {&plain, {-1, 0, 5}, "attention: query 0 is of sequence -1"},
-        {&plain, {0, -1, 5}, "attention: query 0 sees keys -1 to 5; keys run from 0 to 100"},
-        {&plain, {0, 0, 101}, "attention: query 0 sees keys 0 to 101; keys run from 0 to 100"},
-        {&plain, {0, 0, 100}, NULL},
-        {&paged, {3, 0, 5}, "attention: query 0 is of sequence 3"},
-        {&paged, {0, 0, 129}, "keys 0 to 129; keys run from 0 to 128"},
-        {&paged, {0, 0, 128}, NULL},
-        {&paged, {1, 0, 65}, "attention: page 1 of sequence 1, seen by query 0, is number 2; k and v hold 2 pages"},
-        {&paged, {1, 0, 64}, NULL},
-        {&paged, {2, 0, 1}, "attention: page 0 of sequence 2, seen by query 0, is number -1"},
-        {&paged, {2, 64, 65}, NULL},
-        {&paged, {2, 5, 5}, NULL},
-        {&biased, {0, 0, 5}, "attention: query 0 sees keys to 5, but the bias has 4"},
-        {&biased, {0, 0, 4}, NULL},
-    };
-    for (int i = 0; i < COUNT(runs); i++) {
-        scene s = *runs[i].s;
-        s.span = runs[i].span;
-        tl_status status = attend(&s, &y, &err);
-        ck_assert_msg(status == (runs[i].words ? TL_ERR_RANGE : TL_OK), "run %d: %s", i, status ? err.message : "accepted");
-        ck_assert_msg(!status || strstr(err.message, runs[i].words), "'%s' lacks '%s'", err.message, runs[i].words);
-    }
-}
-END_TEST
-
-typedef struct shapes {
-    int64_t q[3], k[3], v[3], span[2];
-    tl_dtype q_type, k_type, v_type, span_type;
-    float scale, cap;
-} shapes;
-
-/* Adds an attention of these shapes to a fresh graph; bias, sinks and pages by the caller. */
-static void build_shapes(rig *r, const shapes *s, tl_tensor *pages, tl_tensor *bias, tl_tensor *sinks) {
-    tl_tensor *q = tl_input(r->g, "q", s->q_type, 3, s->q), *k = tl_input(r->g, "k", s->k_type, 3, s->k),
-              *v = tl_input(r->g, "v", s->v_type, 3, s->v);
-    ck_assert_ptr_null(tl_attention(r->g, q, k, v, tl_input(r->g, "span", s->span_type, 2, s->span), pages, bias, sinks, s->scale, s->cap));
-}
-
-START_TEST(says_what_does_not_fit) {
-    static const shapes right = {{2, 4, 8}, {100, 2, 8}, {100, 2, 6}, {2, 3}, TL_F32, TL_F16, TL_F16, TL_I32, 1, 0};
-    rig r = rig_open("ref");
-    shapes s;
-#define REFUSES(change, pages, bias, sinks, words) \
-    do {                                           \
-        s = right;                                 \
-        change;                                    \
-        build_shapes(&r, &s, pages, bias, sinks);  \
-        FAILED(r.g, words);                        \
-        rig_next_graph(&r);                        \
-    } while (0)
-#define INPUT(type, ...) tl_input(r.g, "t", type, COUNT(SHAPE(__VA_ARGS__)), SHAPE(__VA_ARGS__))
-    REFUSES(s.k_type = TL_F32, NULL, NULL, NULL, "k and v must both be f32 or both f16");
-    REFUSES(s.k_type = s.v_type = TL_BF16, NULL, NULL, NULL, "k and v must both be f32 or both f16");
-    REFUSES(s.q_type = TL_F16, NULL, NULL, NULL, "attention: operand 0, 'q' f16 [2, 4, 8], must be f32");
-    REFUSES(s.span_type = TL_F32, NULL, NULL, NULL, "attention: operand 3, 'span' f32 [2, 3], must be i32");
-    REFUSES(s.k[2] = 9, NULL, NULL, NULL, "heads of q and k differ in length");
-    REFUSES(s.v[0] = 99, NULL, NULL, NULL, "k and v differ in rows or heads");
-    REFUSES(s.v[1] = 4, NULL, NULL, NULL, "k and v differ in rows or heads");
-    REFUSES(s.q[1] = 3, NULL, NULL, NULL, "the heads of q must be a multiple of those of k");
-    REFUSES(s.span[0] = 3, NULL, NULL, NULL, "span [n, 3] (sequence, first key, end) must have the first axis of q");
-    REFUSES(s.span[1] = 2, NULL, NULL, NULL, "span [n, 3]");
-    REFUSES(s.span[0] = tl_size(r.g, "n", 2), NULL, NULL, NULL, "span [n, 3]");
-    REFUSES(s.scale = NAN, NULL, NULL, NULL, "attention: scale and cap must be finite");
-    REFUSES(s.cap = -1, NULL, NULL, NULL, "attention: scale and cap must be finite");
-    REFUSES((void)0, INPUT(TL_I32, 4), NULL, NULL, "pages [sequences, pages of one] are wanted");
-    REFUSES((void)0, INPUT(TL_F32, 2, 2), NULL, NULL, "attention: operand 4, 't' f32 [2, 2], must be i32");
-    REFUSES((void)0, NULL, INPUT(TL_F32, 2, 3, 100), NULL, "bias [n or 1, h or 1, keys] is wanted");
-    REFUSES((void)0, NULL, INPUT(TL_F32, 2, 100), NULL, "bias [n or 1, h or 1, keys] is wanted");
-    REFUSES((void)0, NULL, INPUT(TL_F32, 3, 4, 100), NULL, "the first axis of bias must be that of q, or 1");
-    REFUSES((void)0, NULL, INPUT(TL_F32, tl_size(r.g, "n", 2), 4, 100), NULL, "the first axis of bias must be that of q, or 1");
-    REFUSES((void)0, NULL, NULL, INPUT(TL_F32, 2), "sinks [h] are wanted");
-    REFUSES((void)0, NULL, NULL, INPUT(TL_F16, 4), "attention: operand 6, 't' f16 [4], must be f32");
-    tl_tensor *flat = INPUT(TL_F32, 2, 8);
-    ck_assert_ptr_null(tl_attention(r.g, flat, flat, flat, INPUT(TL_I32, 2, 3), NULL, NULL, NULL, 1, 0));
-    FAILED(r.g, "q [n, h, d], k [rows, hk, d] and v [rows, hk, dv] are wanted");
-    rig_next_graph(&r);
-    ck_assert_ptr_null(tl_attention(r.g, INPUT(TL_F32, 2, 4, 8), NULL, NULL, NULL, NULL, NULL, NULL, 1, 0));
-    FAILED(r.g, "attention: operand 1 is missing");
-#undef INPUT
-#undef REFUSES
-    rig_close(&r);
-}
-END_TEST
-
-START_TEST(passes_the_size_of_q_on) {
-    rig r = rig_open("ref");
-    int64_t n = tl_size(r.g, "n", 5);
-    tl_tensor *kv = tl_input(r.g, "kv", TL_F32, 3, SHAPE(9, 2, 8));
-    tl_tensor *y = tl_attention(r.g, tl_input(r.g, "q", TL_F32, 3, SHAPE(n, 6, 8)), kv, kv, tl_input(r.g, "span", TL_I32, 2, SHAPE(n, 3)),
-                                NULL, tl_input(r.g, "bias", TL_F32, 3, SHAPE(n, 1, 9)), NULL, 1, 0);
-    ck_assert_ptr_nonnull(y);
-    ck_assert(y->size == 1 && y->rank == 3 && y->shape[0] == 5 && y->shape[1] == 6 && y->shape[2] == 8 && y->dtype == TL_F32);
-    rig_close(&r);
-}
-END_TEST
-
-/* So many heads share a key head that a tile's scratch is more than 32 bits can count. */
-START_TEST(scratch_for_a_huge_group_of_heads_is_counted_or_refused) {
-    enum { HEADS = 1 << 18, D = 64 };
-    rig r = rig_open("cpu:threads=1");
-    tl_tensor *q = tl_input(r.g, "q", TL_F32, 3, (int64_t[]){1, HEADS, D}), *k = tl_input(r.g, "k", TL_F32, 3, (int64_t[]){64, 1, D});
-    tl_tensor *v = tl_input(r.g, "v", TL_F32, 3, (int64_t[]){64, 1, D}), *span = tl_input(r.g, "span", TL_I32, 2, (int64_t[]){1, 3});
-    tl_output(r.g, tl_attention(r.g, q, k, v, span, NULL, NULL, NULL, 1, 0));
-    tl_plan_memory m;
-    tl_status s = tl_plan_forecast(r.g, r.be, NULL, &m, &r.err);
-    if (sizeof(size_t) > 4) {
-        ck_assert_int_eq(s, TL_OK);
-        ck_assert_uint_gt(m.workers, UINT64_C(7) << 30);
-    } else {
-        REFUSED(&r, s, TL_ERR_MEMORY, "overflows");
-    }
-    rig_close(&r);
-}
-END_TEST
-
 static Suite *attention_suite(void) {
     Suite *s = suite_create("attention");
     TCase *c = tcase_create("attention");
@@ -601,10 +404,6 @@ static Suite *attention_suite(void) {
     tcase_add_test(c, gives_each_query_alone_the_same_bits);
     tcase_add_test(c, never_reads_keys_outside_the_span);
     tcase_add_test(c, counts_the_keys_that_spans_show);
-    tcase_add_test(c, refuses_a_run_with_spans_or_pages_out_of_range);
-    tcase_add_test(c, says_what_does_not_fit);
-    tcase_add_test(c, passes_the_size_of_q_on);
-    tcase_add_test(c, scratch_for_a_huge_group_of_heads_is_counted_or_refused);
     suite_add_tcase(s, c);
     return s;
 }

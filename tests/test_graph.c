@@ -80,17 +80,6 @@ START_TEST(an_output_or_name_of_another_graph_is_refused) {
 }
 END_TEST
 
-START_TEST(nodes_after_planning_are_refused) {
-    rig r = rig_open("ref");
-    tl_tensor *x = rig_input(&r, "x", 2, 4);
-    tl_output(r.g, tl_neg(r.g, x));
-    rig_plan(&r, NULL);
-    ck_assert_ptr_null(tl_abs(r.g, x));
-    FAILED(r.g, "planned already");
-    rig_close(&r);
-}
-END_TEST
-
 static const struct {
     tl_dtype dtype;
     int rank;
@@ -559,7 +548,6 @@ static Suite *graph_suite(void) {
     tcase_add_test(errors, a_missing_operand_is_named_by_its_number);
     tcase_add_test(errors, an_operand_of_another_graph_is_refused_by_name);
     tcase_add_test(errors, an_output_or_name_of_another_graph_is_refused);
-    tcase_add_test(errors, nodes_after_planning_are_refused);
     tcase_add_loop_test(errors, an_impossible_shape_or_type_is_refused, 0, (int)(sizeof bad_shapes / sizeof bad_shapes[0]));
     tcase_add_test(errors, a_view_that_leaves_its_parent_is_refused);
     tcase_add_test(states, reading_an_old_state_after_a_write_names_both_nodes);

@@ -10,6 +10,7 @@ START_TEST(a_failed_builders_null_can_be_asked) {
     ck_assert_int_eq(tl_rows(NULL), 0);
     ck_assert(tl_row_dense(NULL));
     ck_assert(tl_dense(NULL));
+    ck_assert(tl_same_shape(NULL, NULL));
     ck_assert_ptr_null(tl_data(NULL));
     ck_assert_ptr_null(tl_row(NULL, 3));
 }

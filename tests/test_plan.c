@@ -183,6 +183,50 @@ START_TEST(a_graph_has_one_live_plan) {
 }
 END_TEST
 
+/* Each way to change a graph: 0 a node, 1 an input, 2 an output, 3 a named size. */
+static bool changes(tl_graph *g, tl_tensor *x, int way) {
+    return way == 0   ? tl_abs(g, x) != NULL
+           : way == 1 ? tl_input(g, "late", TL_F32, 2, (int64_t[]){2, 4}) != NULL
+           : way == 2 ? tl_output(g, x) != NULL
+                      : tl_size(g, "late", 8) > 0;
+}
+
+START_TEST(changes_after_planning_are_refused) {
+    rig r = rig_open("ref");
+    tl_tensor *x = rig_input(&r, "x", tl_size(r.g, "n", 2), 4), *y = tl_output(r.g, tl_neg(r.g, x));
+    rig_plan(&r, NULL);
+    rig_fill(&r, x, 1);
+    ck_assert_int_gt(tl_size(r.g, "n", 2), 0); /* asks for one that is there */
+    ck_assert(!changes(r.g, x, _i));
+    FAILED(r.g, "planned already");
+    FAILED(r.g, "build another graph");
+    rig_run(&r); /* as before */
+    ck_assert_float_eq(rig_value(&r, y, 7), -8);
+    ck_assert_int_eq(tl_plan_set(r.plan, "late", 1, NULL), TL_ERR_USAGE);
+    tl_plan_free(r.plan); /* which does not help a graph that has failed */
+    r.plan = NULL;
+    ck_assert(!changes(r.g, x, _i));
+    REFUSED(&r, tl_plan_new(&r.plan, r.g, r.be, NULL, &r.err), TL_ERR_USAGE, "planned already");
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_graph_whose_plan_is_freed_takes_changes) {
+    rig r = rig_open("ref");
+    tl_tensor *x = rig_input(&r, "x", 2, 4), *y = tl_output(r.g, tl_neg(r.g, x));
+    rig_plan(&r, NULL);
+    tl_plan_free(r.plan);
+    r.plan = NULL;
+    ck_assert(changes(r.g, x, _i));
+    y = tl_output(r.g, tl_neg(r.g, y));
+    rig_plan(&r, NULL);
+    rig_fill(&r, x, 1);
+    rig_run(&r);
+    ck_assert_float_eq(rig_value(&r, y, 7), 8);
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(an_output_from_before_a_write_is_refused) {
     rig r = rig_open("ref");
     tl_tensor *state = rig_state(&r, "cache", 2, 4, 0), *old = tl_reshape(r.g, state, 1, (int64_t[]){8});
@@ -358,6 +402,8 @@ static Suite *plan_suite(void) {
     tcase_add_loop_test(c, a_very_deep_graph_plans_as_a_short_one_does, 0, N_SPECS);
     tcase_add_loop_test(c, any_allocation_may_fail_while_planning_and_running, 0, 2 * N_SPECS);
     tcase_add_test(c, a_graph_has_one_live_plan);
+    tcase_add_loop_test(c, changes_after_planning_are_refused, 0, 4);
+    tcase_add_loop_test(c, a_graph_whose_plan_is_freed_takes_changes, 0, 4);
     tcase_add_test(c, an_output_from_before_a_write_is_refused);
     tcase_add_test(c, a_plan_without_its_graph_is_refused_and_can_be_freed);
     tcase_add_test(c, nothing_given_gives_a_message);

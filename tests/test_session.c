@@ -261,9 +261,9 @@ START_TEST(a_full_context_is_refused_and_says_what_to_do) {
     float row[WIDE] = {0};
     int32_t many[257] = {0};
     REFUSED(&r, tl_session_sync(r.s[0], many, 257, row, &r.err), TL_ERR_FULL,
-            "the context is full: 257 tokens are more than its 256; make it larger (-c) or start a shorter conversation");
+            "the context is full: 257 tokens are more than its 256; make it with a larger n_ctx or start a shorter conversation");
     REFUSED(&r, tl_session_sync(r.s[1], ids, 129, row, &r.err), TL_ERR_FULL,
-            "the context is full: 3 more pages of 64 tokens are needed, 2 are free; make it larger (-c) or clear a session");
+            "the context is full: 3 more pages of 64 tokens are needed, 2 are free; make it with a larger n_ctx or clear a session");
     tl_want both[] = {{.session = r.s[1], .ids = ids + 7, .n = 70, .n_rows = 1, .rows = row},
                       {.session = r.s[0], .ids = ids, .n = 129, .n_rows = 0}};
     REFUSED(&r, tl_context_step(r.c, both, 2, &r.err), TL_ERR_FULL, "the context is full");

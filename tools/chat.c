@@ -116,7 +116,7 @@ static int command_line(Chat *c, const char *line, bool *handled) {
         fputs(help_text, stderr);
     } else if (strcmp(line, "/clear") == 0) {
         messages_clear(&c->messages);
-        tl_session_clear(c->engine.session);
+        generator_clear(&c->generator);
         say_note("the conversation is forgotten");
     } else if (strcmp(line, "/regen") == 0) {
         if (messages_pop(&c->messages, "assistant"))

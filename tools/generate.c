@@ -30,6 +30,12 @@ void generator_close(Generator *g) {
     memset(g, 0, sizeof *g);
 }
 
+void generator_clear(Generator *g) {
+    tl_session_clear(g->engine->session);
+    tl_sampler_reset(g->sampler);
+    g->ids.n = g->seen.n = 0;
+}
+
 const char *stop_name(StopReason r) {
     static const char *const names[] = {"end", "length", "context", "reverse-prompt", "closed", "interrupt", "error"};
     return names[r];

@@ -30,6 +30,8 @@ typedef struct Generator {
 /* Returns 0 or an exit code after a message. */
 int generator_open(Generator *g, const Settings *s, Engine *e);
 void generator_close(Generator *g);
+/* Forgets the sequence: what follows is as after generator_open, but for g->total. */
+void generator_clear(Generator *g);
 /* Continues g->ids, which holds the prompt, and appends to it what it draws. Text goes to stdout as it comes if `stream`; `fresh`: the
  * text begins something, so SentencePiece's leading space goes. */
 StopReason generate(Generator *g, bool stream, bool fresh);

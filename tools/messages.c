@@ -69,7 +69,8 @@ static int choose_template(Messages *m, const Settings *s, const tl_model *model
         return code;
     }
     if (tl_chat_of_model(tl_model_gguf(model), &m->chat, system, &err))
-        return err.status == TL_ERR_UNSUPPORTED ? say_error(EXIT_USAGE, "%s", err.message) : say_status(EXIT_MODEL, &err);
+        return err.status == TL_ERR_UNSUPPORTED ? say_error(EXIT_USAGE, "%s by --chat-template NAME", err.message)
+                                                : say_status(EXIT_MODEL, &err);
     return 0;
 }
 

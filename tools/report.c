@@ -22,41 +22,19 @@ static void json_newline(Json *j, int depth) {
         fprintf(j->file, "\n%*s", depth * 2, "");
 }
 
-/* Length of the UTF-8 character at s; 0 where there is none. */
-static size_t character(const unsigned char *s, size_t n) {
-    size_t length = s[0] < 0x80                   ? 1
-                    : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
-                    : s[0] >= 0xE0 && s[0] < 0xF0 ? 3
-                    : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
-                                                  : 0;
-    if (length == 0 || length > n)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    bool overlong = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
-    bool outside = (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF4 && s[1] > 0x8F);
-    return overlong || outside ? 0 : length;
-}
-
-static void json_quote(FILE *file, const char *text, size_t n) {
-    const unsigned char *s = (const unsigned char *)text;
+static void json_quote(FILE *file, const char *s, size_t n) {
     fputc('"', file);
     for (size_t i = 0; i < n;) {
-        size_t length = character(s + i, n - i);
-        if (length == 0) {
-            fputs("\\ufffd", file);
-            i++;
-            continue;
-        }
-        if (s[i] == '"' || s[i] == '\\')
+        uint32_t cp;
+        size_t length = (size_t)tl_utf8_read(s + i, n - i, &cp);
+        if (cp == '"' || cp == '\\')
             fprintf(file, "\\%c", s[i]);
-        else if (s[i] == '\n')
+        else if (cp == '\n')
             fputs("\\n", file);
-        else if (s[i] == '\t')
+        else if (cp == '\t')
             fputs("\\t", file);
-        else if (s[i] < 0x20 || s[i] == 0x7F)
-            fprintf(file, "\\u%04x", (unsigned)s[i]);
+        else if (cp < 0x20 || cp == 0x7F || (cp == 0xFFFD && length == 1))
+            fprintf(file, "\\u%04x", (unsigned)cp);
         else
             fwrite(s + i, 1, length, file);
         i += length;
@@ -234,21 +212,20 @@ const char *size_text(double bytes, char text[24]) {
     return text;
 }
 
-void print_escaped(FILE *file, const char *text, size_t n) {
-    const unsigned char *s = (const unsigned char *)text;
-    for (size_t i = 0; i < n;) {
-        size_t length = character(s + i, n - i);
-        bool control = length == 1 && (s[i] < 0x20 || s[i] == 0x7F);
-        bool high_control = length == 2 && s[i] == 0xC2 && s[i + 1] < 0xA0;
-        if (length == 1 && s[i] == '\n')
+void print_escaped(FILE *file, const char *s, size_t n) {
+    for (size_t i = 0, length; i < n; i += length) {
+        uint32_t cp;
+        length = (size_t)tl_utf8_read(s + i, n - i, &cp);
+        bool malformed = cp == 0xFFFD && length == 1, control = cp < 0x20 || (cp >= 0x7F && cp < 0xA0);
+        if (cp == '\n')
             fputs("\\n", file);
-        else if (length == 1 && s[i] == '\\')
+        else if (cp == '\\')
             fputs("\\\\", file);
-        else if (length == 0 || control || high_control)
-            fprintf(file, "\\x%02X", (unsigned)s[i]);
-        else
+        else if (!malformed && !control)
             fwrite(s + i, 1, length, file);
-        i += length && !high_control ? length : 1;
+        else
+            for (size_t k = 0; k < length; k++)
+                fprintf(file, "\\x%02X", (unsigned)(unsigned char)s[i + k]);
     }
 }
 

@@ -47,7 +47,7 @@ void table_print(Table *t, FILE *file, bool markdown);
 /* "96.1 MiB", "880 B" into text, which is returned. */
 const char *size_text(double bytes, char text[24]);
 /* Bytes for a terminal: control characters as \n, \xHH. */
-void print_escaped(FILE *file, const char *text, size_t n);
+void print_escaped(FILE *file, const char *s, size_t n);
 
 /* ---- stdout ---- */
 /* Flushed at every write on a terminal, else by line. */

@@ -187,13 +187,12 @@ tl_status tl_chat_of_model(const tl_gguf *g, const tl_chat **out, tl_text *defau
     if (s != TL_OK)
         return s;
     if (text.data == NULL)
-        return tl_fail(err, TL_ERR_UNSUPPORTED,
-                       "%s: the file has no chat template (tokenizer.chat_template); pass --chat-template NAME, one of %s",
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: the file has no chat template (tokenizer.chat_template); choose one of %s",
                        tl_gguf_label(g), tl_chat_names());
     const tl_chat *c = tl_chat_by_template(text.data, text.n);
     if (c == NULL) {
         char shown[80];
-        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: unknown chat template '%s'; pass --chat-template NAME, one of %s", tl_gguf_label(g),
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "%s: unknown chat template '%s'; choose one of %s", tl_gguf_label(g),
                        tl_show_bytes(text.data, text.n, shown, sizeof shown), tl_chat_names());
     }
     if (default_system != NULL && c == tl_chat_by_name("chatml"))

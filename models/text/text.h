@@ -1,9 +1,10 @@
-/* text.h: what the files of models/text share: UTF-8 and character classes, the vocabulary with its lookups, the two tokenizer kinds and
+/* text.h: what the files of models/text share: character classes, the vocabulary with its lookups, the two tokenizer kinds and
  * the pre-tokenisers. Nothing here knows GGUF: tokenizer.c fills a tl_vocab from a file, a test may fill one by hand. Internal. */
 #ifndef TALLY_TEXT_H
 #define TALLY_TEXT_H
 
 #include "models/model.h"
+#include "tensor/utf8.h"
 
 /* ---- unicode.c ----------------------------------------------------------------------------------------------------------- */
 
@@ -14,13 +15,6 @@ extern const int tl_unicode_n_ranges;
 
 /* The class of a code point: one TL_CHAR_ bit, or 0 (controls, unassigned, beyond Unicode). */
 unsigned tl_unicode_class(uint32_t cp);
-/* Reads the character at s [n > 0 bytes]; returns its length. A byte that begins no well-formed character (Unicode 15, table 3-7) is one of
- * its own: length 1 and *cp = 0xFFFD (a real U+FFFD has length 3). */
-int tl_utf8_read(const char *s, size_t n, uint32_t *cp);
-/* Writes cp (a scalar value) and returns its length. */
-int tl_utf8_write(uint32_t cp, char out[4]);
-/* True if s [n bytes] is the beginning of one well-formed character and more bytes could complete it. */
-bool tl_utf8_unfinished(const char *s, size_t n);
 
 /* ---- vocab.c: token texts and the ways to find them ---------------------------------------------------------------------- */
 
