@@ -39,9 +39,11 @@ START_TEST(every_weight_type_has_a_product) {
     for (int t = 0; t < TL_N_DTYPES; t++) {
         const tl_dtype_info *info = tl_dtype_get((tl_dtype)t);
         snprintf(name, sizeof name, "dot/%s", info->name);
-        ck_assert_msg(kernel_defined(kernel_find(name)) == (info->kind != TL_KIND_INT), "%s", name);
-        snprintf(name, sizeof name, "panel/%s", info->name);
-        ck_assert_msg(kernel_defined(kernel_find(name)) == (tl_cpu_layout_of((tl_dtype)t) != NULL), "%s", name);
+        ck_assert_msg(kernel_defined(kernel_find(name)) == (info->kind != TL_KIND_INT && info->block == 1), "%s", name);
+        for (int slot = 0; slot < 2; slot++) {
+            snprintf(name, sizeof name, "%s/%s", slot ? "pack" : "panel", info->name);
+            ck_assert_msg(kernel_defined(kernel_find(name)) == (tl_cpu_layout_of((tl_dtype)t) != NULL), "%s", name);
+        }
     }
 }
 END_TEST
@@ -54,26 +56,26 @@ static const tl_level *level_like(tl_level *l, const char *name, const tl_level 
 }
 
 START_TEST(a_level_inherits_what_it_lacks) {
-    tl_kernels bottom, own = {.neg = {kernel_definitions.neg[0]}, .dot = {[TL_Q4_1] = kernel_definitions.dot[TL_Q4_1]}}, k;
+    tl_kernels bottom, own = {.neg = {kernel_definitions.neg[0]}, .panel = {[TL_Q4_1] = kernel_definitions.panel[TL_Q4_1]}}, k;
     tl_level middle, top;
     const tl_level *scalar = tl_level_find("scalar");
     tl_level_flatten(scalar, &bottom);
     tl_level_flatten(level_like(&top, "top", level_like(&middle, "middle", scalar, NULL), &own), &k);
     ck_assert(k.neg[0] == kernel_definitions.neg[0] && k.abs[0] == bottom.abs[0]);
-    ck_assert(k.dot[TL_Q4_1] == kernel_definitions.dot[TL_Q4_1] && k.dot[TL_Q4_0] == bottom.dot[TL_Q4_0] && !k.dot[TL_I32]);
+    ck_assert(k.panel[TL_Q4_1] == kernel_definitions.panel[TL_Q4_1] && k.panel[TL_Q4_0] == bottom.panel[TL_Q4_0] && !k.panel[TL_I32]);
 }
 END_TEST
 
 START_TEST(a_kernel_is_named_after_the_level_that_provides_it) {
-    tl_kernels own = {.neg = {kernel_definitions.neg[0]}, .dot = {[TL_Q4_1] = kernel_definitions.dot[TL_Q4_1]}};
+    tl_kernels own = {.neg = {kernel_definitions.neg[0]}, .panel = {[TL_Q4_1] = kernel_definitions.panel[TL_Q4_1]}};
     tl_kernel_names names;
     tl_level middle, top;
     tl_level_names(level_like(&top, "top", level_like(&middle, "middle", tl_level_find("scalar"), NULL), &own), &names);
     ck_assert_str_eq(names.neg[0], "top_neg");
     ck_assert_str_eq(names.abs[0], "scalar_abs");
-    ck_assert_str_eq(names.dot[TL_Q4_1], "top_dot_q4_1");
-    ck_assert_str_eq(names.dot[TL_Q4_0], "scalar_dot_q4_0");
-    ck_assert_str_eq(names.dot[TL_I32], "");
+    ck_assert_str_eq(names.panel[TL_Q4_1], "top_panel_q4_1");
+    ck_assert_str_eq(names.panel[TL_Q4_0], "scalar_panel_q4_0");
+    ck_assert_str_eq(names.panel[TL_I32], "");
 }
 END_TEST
 

@@ -355,7 +355,7 @@ START_TEST(steps_are_named_after_their_kernels) {
             const char *name;
             size_t slot;
         } want[] = {{"quantize_x32", offsetof(tl_kernels, quantize_x32)},
-                    {"dot_q4_1", offsetof(tl_kernels, dot[TL_Q4_1])},
+                    {"panel_q4_1", offsetof(tl_kernels, panel[TL_Q4_1])},
                     {"panel_q5_0", offsetof(tl_kernels, panel[TL_Q5_0])},
                     {"rms_norm", offsetof(tl_kernels, rms_norm)},
                     {"log", offsetof(tl_kernels, log)}};

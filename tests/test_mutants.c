@@ -237,8 +237,8 @@ START_TEST(a_missing_kernel_is_noticed) {
     k.gelu[0] = NULL;
     must_notice(&k, "gelu");
     k = scalar_table();
-    k.dot[TL_Q5_K] = NULL;
-    must_notice(&k, "dot/q5_k");
+    k.panel[TL_Q5_K] = NULL;
+    must_notice(&k, "panel/q5_k");
 }
 END_TEST
 

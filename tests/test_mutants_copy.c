@@ -1,4 +1,4 @@
-/* test_mutants_copy.c: the checks of conversions, order, rows as stored and the functions that take doubles notice what may not be: each test
+/* test_mutants_copy.c: the checks of conversions, order, packing and the functions that take doubles notice what may not be: each test
  * damages one kernel the way a hurried optimiser would, and the checker must say so. */
 #include <math.h>
 
@@ -197,15 +197,15 @@ static void clamp_by_max(float *y, const float *x, float low, float high, int64_
 }
 MUTANT(clamp_that_loses_nan, clamp, 0, clamp_by_max, "clamp")
 
-/* ---- rows as stored ---- */
+/* ---- weights ---- */
 
-static void q4_k_missing_rows(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
-                              int n_cols, int64_t k) { /* sixteen rows are written where there are fewer */
-    scalar_table().dot[TL_Q4_K](y, y_stride, w, w_stride, n_rows, x, x_stride, n_cols, k);
+static void f16_missing_rows(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
+                             int n_cols, int64_t k) { /* sixteen rows are written where there are fewer */
+    scalar_table().dot[TL_F16](y, y_stride, w, w_stride, n_rows, x, x_stride, n_cols, k);
     if (n_rows < TL_PANEL)
         y[(n_cols - 1) * y_stride + n_rows] = y[(n_cols - 1) * y_stride + n_rows - 1];
 }
-MUTANT(rows_that_are_missing_are_written, dot, TL_Q4_K, q4_k_missing_rows, "dot/q4_k")
+MUTANT(rows_that_are_missing_are_written, dot, TL_F16, f16_missing_rows, "dot/f16")
 
 static void q6_k_last_block_first(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
                                   int n_cols, int64_t k) { /* blocks are added from the last to the first */
@@ -218,28 +218,29 @@ static void q6_k_last_block_first(float *y, int64_t y_stride, const void *w, siz
             y[c * y_stride + r] = sum;
         }
 }
-MUTANT(blocks_added_backwards, dot, TL_Q6_K, q6_k_last_block_first, "dot/q6_k")
+ROWS_MUTANT(blocks_added_backwards, TL_Q6_K, q6_k_last_block_first, "panel/q6_k")
 
-/* What rows as stored rest on: the sum of what one block gives after the other is what all give. */
-static void q4_1_block_by_block(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
-                                int n_cols, int64_t k) {
-    for (int r = 0; r < n_rows; r++)
-        for (int c = 0; c < n_cols; c++) {
-            float sum = 0;
-            for (int64_t b = 0; b < k / 32; b++)
-                sum += tl_dot_quant(TL_Q4_1, (const char *)w + (size_t)r * w_stride + b * 20,
-                                    (const tl_x32 *)((const void *)((const char *)x + (size_t)c * x_stride)) + b, 32);
-            y[c * y_stride + r] = sum;
-        }
+static void q3_k_last_bytes(void *panel, const void *w, size_t w_stride, int64_t k) { /* of 108 bytes those after six times 16 */
+    scalar_table().pack[TL_Q3_K](panel, w, w_stride, k);
+    memset((char *)panel + (2 + 96) * TL_PANEL, 0, 12 * TL_PANEL);
 }
+MUTANT(the_last_bytes_of_a_block_are_left, pack, TL_Q3_K, q3_k_last_bytes, "pack/q3_k")
 
-START_TEST(terms_of_blocks_may_be_added_one_by_one) {
-    tl_kernels k = scalar_table();
-    char why[KERNEL_WHY] = "";
-    k.dot[TL_Q4_1] = q4_1_block_by_block;
-    ck_assert_msg(kernel_check(&k, kernel_find("dot/q4_1"), why), "%s", why);
+static void q5_1_heads(void *panel, const void *w, size_t w_stride, int64_t k) { /* scales and minima change places */
+    scalar_table().pack[TL_Q5_1](panel, w, w_stride, k);
+    for (int i = 0; i < 2 * TL_PANEL; i++) {
+        char *a = (char *)panel + i, *b = a + 2 * TL_PANEL, c = *a;
+        *a = *b;
+        *b = c;
+    }
 }
-END_TEST
+MUTANT(scales_and_minima_exchanged, pack, TL_Q5_1, q5_1_heads, "pack/q5_1")
+
+static void q4_0_dense_rows(void *panel, const void *w, size_t w_stride, int64_t k) { /* rows taken for dense */
+    (void)w_stride;
+    scalar_table().pack[TL_Q4_0](panel, w, (size_t)(k / 32 * 18), k);
+}
+MUTANT(rows_to_pack_taken_for_dense, pack, TL_Q4_0, q4_0_dense_rows, "pack/q4_0")
 
 static Suite *mutants_copy_suite(void) {
     Suite *s = suite_create("mutants_copy");
@@ -268,7 +269,9 @@ static Suite *mutants_copy_suite(void) {
     tcase_add_test(t, clamp_that_loses_nan);
     tcase_add_test(t, rows_that_are_missing_are_written);
     tcase_add_test(t, blocks_added_backwards);
-    tcase_add_test(t, terms_of_blocks_may_be_added_one_by_one);
+    tcase_add_test(t, the_last_bytes_of_a_block_are_left);
+    tcase_add_test(t, scales_and_minima_exchanged);
+    tcase_add_test(t, rows_to_pack_taken_for_dense);
     suite_add_tcase(s, t);
     return s;
 }

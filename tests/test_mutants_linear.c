@@ -240,7 +240,7 @@ static void blocks_by(tl_dtype t, block_sum f, float *y, int64_t y_stride, const
                            int n_cols, int64_t k) {                                                                                \
         blocks_by(TYPE, f, y, y_stride, w, w_stride, n_rows, x, x_stride, n_cols, k);                                              \
     }                                                                                                                              \
-    MUTANT(test, dot, TYPE, type##_##f, "dot/" #type)
+    ROWS_MUTANT(test, TYPE, type##_##f, "panel/" #type)
 
 BLOCK_MUTANT(scales_multiplied_one_by_one, q8_0, TL_Q8_0, scales_apart)
 BLOCK_MUTANT(a_block_fused_into_the_sum, q4_0, TL_Q4_0, scale_fused)
@@ -262,7 +262,7 @@ static void q8_0_two_sums(float *y, int64_t y_stride, const void *w, size_t w_st
             y[c * y_stride + r] = sum[0] + sum[1];
         }
 }
-MUTANT(a_sum_of_blocks_cut_in_two, dot, TL_Q8_0, q8_0_two_sums, "dot/q8_0")
+ROWS_MUTANT(a_sum_of_blocks_cut_in_two, TL_Q8_0, q8_0_two_sums, "panel/q8_0")
 
 /* The product of the super-block's scale with the row's scale first, as for types without minima. */
 static void q4_k_regrouped(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
@@ -284,7 +284,7 @@ static void q4_k_regrouped(float *y, int64_t y_stride, const void *w, size_t w_s
             y[c * y_stride + r] = acc;
         }
 }
-MUTANT(a_super_block_with_its_scales_regrouped, dot, TL_Q4_K, q4_k_regrouped, "dot/q4_k")
+ROWS_MUTANT(a_super_block_with_its_scales_regrouped, TL_Q4_K, q4_k_regrouped, "panel/q4_k")
 
 /* Two rows of a panel change places. */
 static void q4_0_swapped(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) {

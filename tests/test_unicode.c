@@ -26,11 +26,24 @@ END_TEST
 
 START_TEST(malformed_bytes_are_read_one_by_one) {
     static const char *const bad[] = {
-        "\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xE0\x9F\xBF", /* overlong */
-        "\xED\xA0\x80", "\xED\xBF\xBF",                                         /* surrogates */
-        "\xF0\x80\x80\x80", "\xF0\x8F\xBF\xBF",                                 /* overlong */
-        "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xF8\x88\x80\x80\x80", "\xFE", "\xFF", /* beyond U+10FFFF */
-        "\xC3(", "\xE2\x82(", "\xF0\x9F\xA6(",                                  /* cut off */
+        "\x80",
+        "\xBF",
+        "\xC0\x80",
+        "\xC1\xBF",
+        "\xE0\x80\x80",
+        "\xE0\x9F\xBF", /* overlong */
+        "\xED\xA0\x80",
+        "\xED\xBF\xBF", /* surrogates */
+        "\xF0\x80\x80\x80",
+        "\xF0\x8F\xBF\xBF", /* overlong */
+        "\xF4\x90\x80\x80",
+        "\xF5\x80\x80\x80",
+        "\xF8\x88\x80\x80\x80",
+        "\xFE",
+        "\xFF", /* beyond U+10FFFF */
+        "\xC3(",
+        "\xE2\x82(",
+        "\xF0\x9F\xA6(", /* cut off */
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         uint32_t cp;
@@ -48,16 +61,17 @@ START_TEST(any_two_bytes_agree_with_the_table_of_well_formed_sequences) {
             int want = a >= 0xC2 && a <= 0xDF && b >= 0x80 && b <= 0xBF ? 2 : 1;
             ck_assert_int_eq(tl_utf8_read(s, 2, &cp), want);
             bool tail = b >= 0x80 && b <= 0xBF;
-            bool open = tail && ((a == 0xE0 && b >= 0xA0) || (a >= 0xE1 && a <= 0xEC) || (a == 0xED && b <= 0x9F) || a == 0xEE || a == 0xEF ||
-                                 (a == 0xF0 && b >= 0x90) || (a >= 0xF1 && a <= 0xF3) || (a == 0xF4 && b <= 0x8F));
+            bool open = tail && ((a == 0xE0 && b >= 0xA0) || (a >= 0xE1 && a <= 0xEC) || (a == 0xED && b <= 0x9F) || a == 0xEE ||
+                                 a == 0xEF || (a == 0xF0 && b >= 0x90) || (a >= 0xF1 && a <= 0xF3) || (a == 0xF4 && b <= 0x8F));
             ck_assert_int_eq(tl_utf8_unfinished(s, 2), open);
         }
 }
 END_TEST
 
 START_TEST(white_space_is_the_25_characters_of_unicode) {
-    static const uint32_t spaces[] = {0x9,    0xA,    0xB,    0xC,    0xD,    0x20,   0x85,   0xA0,   0x1680, 0x2000, 0x2001, 0x2002, 0x2003,
-                                      0x2004, 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000};
+    static const uint32_t spaces[] = {0x9,    0xA,    0xB,    0xC,    0xD,    0x20,   0x85,   0xA0,   0x1680,
+                                      0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006, 0x2007, 0x2008,
+                                      0x2009, 0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000};
     size_t next = 0;
     for (uint32_t cp = 0; cp < 0x110000; cp++)
         if (tl_unicode_class(cp) == TL_CHAR_SPACE) {
@@ -69,15 +83,47 @@ START_TEST(white_space_is_the_25_characters_of_unicode) {
 END_TEST
 
 START_TEST(classes_are_those_of_the_general_category) {
-    static const struct { uint32_t cp; unsigned cls; } known[] = {
-        {'a', TL_CHAR_LETTER},    {'Z', TL_CHAR_LETTER},    {'0', TL_CHAR_NUMBER},    {'9', TL_CHAR_NUMBER},   {'_', TL_CHAR_PUNCT},
-        {'!', TL_CHAR_PUNCT},     {'$', TL_CHAR_SYMBOL},    {'+', TL_CHAR_SYMBOL},    {'`', TL_CHAR_SYMBOL},   {0, 0},
-        {0x1C, 0},                {0x7F, 0},                {0xAA, TL_CHAR_LETTER},   {0xB2, TL_CHAR_NUMBER},  {0xBD, TL_CHAR_NUMBER},
-        {0xD7, TL_CHAR_SYMBOL},   {0x301, TL_CHAR_MARK},    {0x17B6, TL_CHAR_MARK},   {0x1780, TL_CHAR_LETTER}, {0x4E2D, TL_CHAR_LETTER},
-        {0x2160, TL_CHAR_NUMBER}, {0x2581, TL_CHAR_SYMBOL}, {0x200B, 0},              {0x200D, 0},             {0xAC00, TL_CHAR_LETTER},
-        {0xD7A3, TL_CHAR_LETTER}, {0xD7A4, 0},              {0xD800, 0},              {0xE000, 0},             {0xFFFD, TL_CHAR_SYMBOL},
-        {0xFF10, TL_CHAR_NUMBER}, {0x1F999, TL_CHAR_SYMBOL}, {0x20000, TL_CHAR_LETTER}, {0xE0100, TL_CHAR_MARK}, {0x10FFFF, 0},
-        {0x110000, 0},            {UINT32_MAX, 0},
+    static const struct {
+        uint32_t cp;
+        unsigned cls;
+    } known[] = {
+        {'a', TL_CHAR_LETTER},
+        {'Z', TL_CHAR_LETTER},
+        {'0', TL_CHAR_NUMBER},
+        {'9', TL_CHAR_NUMBER},
+        {'_', TL_CHAR_PUNCT},
+        {'!', TL_CHAR_PUNCT},
+        {'$', TL_CHAR_SYMBOL},
+        {'+', TL_CHAR_SYMBOL},
+        {'`', TL_CHAR_SYMBOL},
+        {0, 0},
+        {0x1C, 0},
+        {0x7F, 0},
+        {0xAA, TL_CHAR_LETTER},
+        {0xB2, TL_CHAR_NUMBER},
+        {0xBD, TL_CHAR_NUMBER},
+        {0xD7, TL_CHAR_SYMBOL},
+        {0x301, TL_CHAR_MARK},
+        {0x17B6, TL_CHAR_MARK},
+        {0x1780, TL_CHAR_LETTER},
+        {0x4E2D, TL_CHAR_LETTER},
+        {0x2160, TL_CHAR_NUMBER},
+        {0x2581, TL_CHAR_SYMBOL},
+        {0x200B, 0},
+        {0x200D, 0},
+        {0xAC00, TL_CHAR_LETTER},
+        {0xD7A3, TL_CHAR_LETTER},
+        {0xD7A4, 0},
+        {0xD800, 0},
+        {0xE000, 0},
+        {0xFFFD, TL_CHAR_SYMBOL},
+        {0xFF10, TL_CHAR_NUMBER},
+        {0x1F999, TL_CHAR_SYMBOL},
+        {0x20000, TL_CHAR_LETTER},
+        {0xE0100, TL_CHAR_MARK},
+        {0x10FFFF, 0},
+        {0x110000, 0},
+        {UINT32_MAX, 0},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         ck_assert_msg(tl_unicode_class(known[i].cp) == known[i].cls, "U+%04X has class %u", (unsigned)known[i].cp,

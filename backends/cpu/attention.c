@@ -326,11 +326,11 @@ static int64_t most_chunks(const tl_tensor *t) {
     return (keys + TL_ATTENTION_CHUNK - 1) / TL_ATTENTION_CHUNK + 1;
 }
 
-/* It pays where a query's tiles, one a key head, are fewer than twice the threads. */
+/* It pays where a query's tiles, one a key head, are so few that unequal cores cannot share them well. */
 size_t tl_cpu_attention_parts(const tl_cpu *cpu, const tl_tensor *t) {
     shape s = shape_of(t);
     bool may_be_one = t->size || t->shape[0] == 1;
-    if (cpu->threads == 1 || !may_be_one || s.heads / s.group >= 16 * cpu->threads || most_chunks(t) <= 2)
+    if (cpu->threads == 1 || !may_be_one || s.heads / s.group >= 8 * cpu->threads || most_chunks(t) <= 2)
         return 0;
     return bytes_of(most_chunks(t) * s.heads * part_floats(s));
 }

@@ -27,11 +27,13 @@ typedef void (*tl_fn_layer_norm)(float *y, const float *x, const float *w, const
 typedef void (*tl_fn_softmax)(float *y, const float *x, const float *mask, float scale, int64_t n);
 /* One head: x [d], angles [pairs][2] (cos, sin). */
 typedef void (*tl_fn_rope)(float *y, const float *x, const float *angles, int64_t pairs, int64_t d, tl_rope_mode mode);
-/* y[c * y_stride + r] = w row r . x column c for rows < n_rows, columns < n_cols. w rows w_stride bytes apart; x rows (prepared for the
- * weight's kind: x32, x256, x13 or plain f32) x_stride bytes apart. */
+/* y[c * y_stride + r] = w row r . x column c for rows < n_rows, columns < n_cols. w rows of floats w_stride bytes apart; x rows (of 13 bits
+ * for halves, else plain f32) x_stride bytes apart. */
 typedef void (*tl_fn_dot)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
                           int n_cols, int64_t k);
-/* The same for one packed panel: all TL_PANEL rows. */
+/* TL_PANEL rows of blocks as stored, w_stride bytes apart -> one packed panel (pack.c has the layout). */
+typedef void (*tl_fn_pack)(void *panel, const void *w, size_t w_stride, int64_t k);
+/* The product for one packed panel, all TL_PANEL rows; x rows prepared for the weight's kind (x32, x256). */
 typedef void (*tl_fn_panel)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
 /* f16 rows of d to f32, rows stride bytes apart -> y [n][d] */
 typedef void (*tl_fn_from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d);
@@ -99,6 +101,9 @@ typedef struct tl_kernel_names {
 #include "backends/cpu/kernels.def"
 #undef TL_KERNEL
 } tl_kernel_names;
+
+/* pack.c: one row of blocks as stored becomes row `lane` of a packed panel. */
+void tl_cpu_pack_row(tl_dtype t, void *panel, int lane, const void *row, int64_t k);
 
 /* The level by name or, NULL, the best that this CPU has; NULL where unknown. */
 const tl_level *tl_level_find(const char *name);

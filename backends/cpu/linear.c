@@ -65,17 +65,27 @@ const cpu_driver tl_cpu_driver_prep = {"prep", prep_tiles, prep_run};
 
 bool tl_cpu_linear_fits(const tl_cpu *cpu, const tl_tensor *linear) {
     const tl_tensor *w = linear->src[1], *x = linear->src[0];
-    if (w->layout && (w->layout != tl_cpu_layout_of(w->dtype) || !cpu->kernels.panel[w->dtype]))
+    if (w->layout && w->layout != tl_cpu_layout_of(w->dtype))
         return false;
-    if (!w->layout && !cpu->kernels.dot[w->dtype])
+    if (tl_cpu_layout_of(w->dtype) ? !cpu->kernels.panel[w->dtype] || !cpu->kernels.pack[w->dtype] : !cpu->kernels.dot[w->dtype])
         return false;
     /* plain f32 rows are read in place, a fixed distance apart */
     return tl_cpu_prep_of(w->dtype) != PREP_NONE || (x->dtype == TL_F32 && tl_dense(x));
 }
 
+/* Weights that no panel has been made of yet; panels of them are made on the way. */
+static bool is_stored(const tl_tensor *w) {
+    return !w->layout && tl_cpu_layout_of(w->dtype);
+}
+
+static size_t panel_bytes(const tl_tensor *w) {
+    const tl_dtype_info *d = tl_dtype_get(w->dtype);
+    return (size_t)(tl_dim(w, 1) / d->block) * (size_t)d->block_bytes * TL_PANEL;
+}
+
 size_t tl_cpu_linear_scratch(const tl_tensor *linear) {
-    (void)linear;
-    return COLUMNS * TL_PANEL * sizeof(float);
+    const tl_tensor *w = linear->src[1];
+    return COLUMNS * TL_PANEL * sizeof(float) + (is_stored(w) ? panel_bytes(w) : 0);
 }
 
 /* Panels a tile: about 64 KiB of weights, but enough tiles for all threads. */
@@ -136,27 +146,45 @@ static void store(const cpu_step *s, const tl_kernels *f, float *y, part p) {
     }
 }
 
+/* Panel number `panel` of weights as stored, made at `to`; rows that it lacks are zeros. */
+static void make_panel(const tl_kernels *f, const tl_tensor *w, int64_t panel, int n_rows, char *to) {
+    const char *rows = (const char *)tl_data(w) + panel * TL_PANEL * w->stride[0];
+    if (n_rows == TL_PANEL) {
+        f->pack[w->dtype](to, rows, (size_t)w->stride[0], tl_dim(w, 1));
+        return;
+    }
+    memset(to, 0, panel_bytes(w));
+    for (int r = 0; r < n_rows; r++)
+        tl_cpu_pack_row(w->dtype, to, r, rows + r * w->stride[0], tl_dim(w, 1));
+}
+
 static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
     const tl_tensor *w = s->linear->src[1], *x = s->linear->src[0];
     const tl_kernels *f = &r->cpu->kernels;
-    int64_t panels = panel_count(s), each = panels_each(s, r, panels), end = (tile + 1) * each < panels ? (tile + 1) * each : panels;
+    int64_t panels = panel_count(s), each = panels_each(s, r, panels), first = tile * each;
     int64_t columns = tl_plan_rows(r->plan, s->node), k = tl_dim(w, 1), n = tl_dim(w, 0);
-    const char *rows = s->prep == PREP_NONE ? tl_data(x) : s->address, *weights = tl_data(w);
-    size_t row_bytes = s->prep == PREP_NONE ? (size_t)k * sizeof(float) : s->prep_row;
+    const char *xs = s->prep == PREP_NONE ? tl_data(x) : s->address;
+    size_t x_bytes = s->prep == PREP_NONE ? (size_t)k * sizeof(float) : s->prep_row;
     float *y = scratch;
-    size_t panel_bytes = w->layout ? tl_bytes(w) / (size_t)panels : (size_t)w->stride[0] * TL_PANEL;
-    for (int64_t c0 = 0; c0 < columns; c0 += COLUMNS) {
-        const char *xs = rows + (size_t)c0 * row_bytes;
-        for (int64_t panel = tile * each; panel < end; panel++) {
-            part p = {panel * TL_PANEL, c0, n - panel * TL_PANEL < TL_PANEL ? (int)(n - panel * TL_PANEL) : TL_PANEL,
-                      columns - c0 < COLUMNS ? (int)(columns - c0) : COLUMNS};
-            if (w->layout)
-                f->panel[w->dtype](y, TL_PANEL, weights + (size_t)panel * panel_bytes, xs, row_bytes, p.n_cols, k);
-            else
-                f->dot[w->dtype](y, TL_PANEL, weights + (size_t)panel * panel_bytes, (size_t)w->stride[0], p.n_rows, xs, row_bytes,
-                                 p.n_cols, k);
-            store(s, f, y, p);
-        }
+    char *made = (char *)scratch + COLUMNS * TL_PANEL * sizeof *y;
+    bool stored = is_stored(w);
+    /* All panels of a tile take turns in a pass over some columns, which stay in a near cache; but a panel made on the way is made once. */
+    each = first + each < panels ? each : panels - first;
+    int64_t passes = (columns + COLUMNS - 1) / COLUMNS;
+    for (int64_t i = 0; i < passes * each; i++) {
+        int64_t panel = first + (stored ? i / passes : i % each), c0 = (stored ? i % passes : i / each) * COLUMNS;
+        part p = {panel * TL_PANEL, c0, n - panel * TL_PANEL < TL_PANEL ? (int)(n - panel * TL_PANEL) : TL_PANEL,
+                  columns - c0 < COLUMNS ? (int)(columns - c0) : COLUMNS};
+        const char *from = xs + (size_t)c0 * x_bytes;
+        if (stored && c0 == 0)
+            make_panel(f, w, panel, p.n_rows, made);
+        if (tl_cpu_layout_of(w->dtype))
+            f->panel[w->dtype](y, TL_PANEL, stored ? made : (const char *)tl_data(w) + (size_t)panel * panel_bytes(w), from, x_bytes,
+                               p.n_cols, k);
+        else
+            f->dot[w->dtype](y, TL_PANEL, (const char *)tl_data(w) + panel * TL_PANEL * w->stride[0], (size_t)w->stride[0], p.n_rows, from,
+                             x_bytes, p.n_cols, k);
+        store(s, f, y, p);
     }
 }
 

@@ -204,7 +204,7 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
             return s;
     }
     cpu_step s = {.driver = &tl_cpu_driver_linear,
-                  .kernel = tl_cpu_kernel_name(l->cpu, w->layout ? "panel" : "dot", w->dtype),
+                  .kernel = tl_cpu_kernel_name(l->cpu, tl_cpu_layout_of(w->dtype) ? "panel" : "dot", w->dtype),
                   .node = node,
                   .linear = lin,
                   .residual = residual,

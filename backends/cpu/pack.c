@@ -37,20 +37,23 @@ static size_t group_at(block_parts p, size_t g, int r) {
     return p.head * TL_PANEL + (g * TL_PANEL + (size_t)r) * 4;
 }
 
-static void pack(const tl_tensor *t, int64_t row0, int64_t row1, const void *src, void *dst) {
-    block_parts p = parts_of(t->dtype);
-    size_t block = p.head + p.others, blocks = (size_t)blocks_of(t), panel_bytes = block * blocks * TL_PANEL;
-    for (int64_t r = row0; r < row1; r++) {
-        const char *from = (const char *)src + (size_t)(r - row0) * block * blocks;
-        char *panel = (char *)dst + (size_t)(r / TL_PANEL) * panel_bytes;
-        int lane = (int)(r % TL_PANEL);
-        for (size_t b = 0; b < blocks; b++, from += block, panel += block * TL_PANEL) {
-            for (size_t h = 0; h < p.head / 2; h++)
-                memcpy(panel + half_at(h, lane), from + p.head_at + 2 * h, 2);
-            for (size_t g = 0; g < p.others / 4; g++)
-                memcpy(panel + group_at(p, g, lane), from + p.others_at + 4 * g, 4);
-        }
+void tl_cpu_pack_row(tl_dtype t, void *panel, int lane, const void *row, int64_t k) {
+    block_parts p = parts_of(t);
+    const char *from = row;
+    char *to = panel;
+    for (int64_t b = 0; b < k / tl_dtype_get(t)->block; b++, from += p.head + p.others, to += (p.head + p.others) * TL_PANEL) {
+        for (size_t h = 0; h < p.head / 2; h++)
+            memcpy(to + half_at(h, lane), from + p.head_at + 2 * h, 2);
+        for (size_t g = 0; g < p.others / 4; g++)
+            memcpy(to + group_at(p, g, lane), from + p.others_at + 4 * g, 4);
     }
+}
+
+static void pack(const tl_tensor *t, int64_t row0, int64_t row1, const void *src, void *dst) {
+    size_t row_bytes = (size_t)blocks_of(t) * (size_t)tl_dtype_get(t->dtype)->block_bytes;
+    for (int64_t r = row0; r < row1; r++)
+        tl_cpu_pack_row(t->dtype, (char *)dst + (size_t)(r / TL_PANEL) * row_bytes * TL_PANEL, (int)(r % TL_PANEL),
+                        (const char *)src + (size_t)(r - row0) * row_bytes, tl_dim(t, -1));
 }
 
 static void unpack_rows(const tl_tensor *t, int64_t row0, int64_t row1, const void *packed, void *dst) {

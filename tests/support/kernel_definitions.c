@@ -98,24 +98,9 @@ static float float_dot(tl_dtype t, const uint8_t *row, const float *x, int64_t k
                                int n_cols, int64_t k) {                                                                                \
         ROWS_BY_COLUMNS(float_dot(type, row, column, k))                                                                               \
     }
-#define QUANT_DOT(name, type)                                                                                                          \
-    static void def_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
-                               int n_cols, int64_t k) {                                                                                \
-        ROWS_BY_COLUMNS(tl_dot_quant(type, row, column, k))                                                                            \
-    }
 FLOAT_DOT(f32, TL_F32)
 FLOAT_DOT(f16, TL_F16)
 FLOAT_DOT(bf16, TL_BF16)
-QUANT_DOT(q4_0, TL_Q4_0)
-QUANT_DOT(q4_1, TL_Q4_1)
-QUANT_DOT(q5_0, TL_Q5_0)
-QUANT_DOT(q5_1, TL_Q5_1)
-QUANT_DOT(q8_0, TL_Q8_0)
-QUANT_DOT(q2_k, TL_Q2_K)
-QUANT_DOT(q3_k, TL_Q3_K)
-QUANT_DOT(q4_k, TL_Q4_K)
-QUANT_DOT(q5_k, TL_Q5_K)
-QUANT_DOT(q6_k, TL_Q6_K)
 
 /* Where byte i of a block of row r lies in a packed block: halves of scale and minimum side by side for the 16 rows, then the other
  * bytes in groups of 4 side by side. */
@@ -125,6 +110,29 @@ static size_t packed_at(tl_dtype t, int r, int i) {
         return (size_t)(((i - first) / 2 * TL_PANEL + r) * 2 + (i - first) % 2);
     return (size_t)(head * TL_PANEL + (other / 4 * TL_PANEL + r) * 4 + other % 4);
 }
+
+static void pack(tl_dtype t, uint8_t *to, const uint8_t *w, size_t w_stride, int64_t k) {
+    int bytes = tl_dtype_get(t)->block_bytes;
+    for (int r = 0; r < TL_PANEL; r++)
+        for (int64_t b = 0; b < k / tl_dtype_get(t)->block; b++)
+            for (int i = 0; i < bytes; i++)
+                to[b * bytes * TL_PANEL + (int64_t)packed_at(t, r, i)] = w[(size_t)r * w_stride + (size_t)(b * bytes + i)];
+}
+
+#define PACK(name, type)                                                               \
+    static void def_pack_##name(void *to, const void *w, size_t w_stride, int64_t k) { \
+        pack(type, to, w, w_stride, k);                                                \
+    }
+PACK(q4_0, TL_Q4_0)
+PACK(q4_1, TL_Q4_1)
+PACK(q5_0, TL_Q5_0)
+PACK(q5_1, TL_Q5_1)
+PACK(q8_0, TL_Q8_0)
+PACK(q2_k, TL_Q2_K)
+PACK(q3_k, TL_Q3_K)
+PACK(q4_k, TL_Q4_K)
+PACK(q5_k, TL_Q5_K)
+PACK(q6_k, TL_Q6_K)
 
 static void panel(tl_dtype t, float *y, int64_t y_stride, const uint8_t *from, const void *x, size_t x_stride, int n_cols, int64_t k) {
     int bytes = tl_dtype_get(t)->block_bytes;
@@ -376,7 +384,8 @@ static void def_peak_triad(float *y, const float *a, const float *b, float facto
     [TL_Q4_0] = def_##slot##_q4_0, [TL_Q4_1] = def_##slot##_q4_1, [TL_Q5_0] = def_##slot##_q5_0, [TL_Q5_1] = def_##slot##_q5_1, \
     [TL_Q8_0] = def_##slot##_q8_0, [TL_Q2_K] = def_##slot##_q2_k, [TL_Q3_K] = def_##slot##_q3_k, [TL_Q4_K] = def_##slot##_q4_k, \
     [TL_Q5_K] = def_##slot##_q5_k, [TL_Q6_K] = def_##slot##_q6_k
-#define BY_TYPE_dot [TL_F32] = def_dot_f32, [TL_F16] = def_dot_f16, [TL_BF16] = def_dot_bf16, BY_BLOCK_TYPE(dot)
+#define BY_TYPE_dot [TL_F32] = def_dot_f32, [TL_F16] = def_dot_f16, [TL_BF16] = def_dot_bf16
+#define BY_TYPE_pack BY_BLOCK_TYPE(pack)
 #define BY_TYPE_panel BY_BLOCK_TYPE(panel)
 #define BY_ENCODED_TYPE(slot)                                                                                               \
     [TL_F32] = def_##slot##_f32, [TL_F16] = def_##slot##_f16, [TL_BF16] = def_##slot##_bf16, [TL_I8] = def_##slot##_i8,     \

@@ -1,4 +1,4 @@
-/* kernel_linear.c: checkers of the kernels of linear layers: rows of weights as stored, or a packed panel, times prepared rows of x. */
+/* kernel_linear.c: checkers of the kernels of linear layers: rows of floats, or a packed panel, times prepared rows of x; packing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +14,7 @@ enum { NEGATIVE_ZERO = KERNEL_FILLS }; /* a fill of weights: every term of a sum
 typedef struct linear_args {
     tl_dtype type;
     float *y;
+    void *panel;
     const void *w, *x;
     size_t w_stride, x_stride;
     int64_t y_stride, k;
@@ -23,6 +24,11 @@ typedef struct linear_args {
 static void call_dot(kernel_fn fn, const void *args) {
     const linear_args *v = args;
     ((tl_fn_dot)fn)(v->y, v->y_stride, v->w, v->w_stride, v->n_rows, v->x, v->x_stride, v->n_cols, v->k);
+}
+
+static void call_pack(kernel_fn fn, const void *args) {
+    const linear_args *v = args;
+    ((tl_fn_pack)fn)(v->panel, v->w, v->w_stride, v->k);
 }
 
 static void call_panel(kernel_fn fn, const void *args) {
@@ -109,29 +115,25 @@ static size_t y_bytes(const linear_args *v) {
     return (size_t)((v->n_cols - 1) * v->y_stride + v->n_rows) * sizeof(float);
 }
 
-/* ---- rows as stored ---- */
+/* ---- rows of floats ---- */
 
 static bool check_dot_shape(kernel_job *j, shape s, int turn) {
     fills f = pairs[turn % N_PAIRS];
-    size_t w_bytes = weight_row_bytes(j->type, s.k), x_bytes = x_row_bytes(j->type, s.k);
+    size_t element = (size_t)tl_dtype_get(j->type)->block_bytes, w_bytes = weight_row_bytes(j->type, s.k),
+           x_bytes = x_row_bytes(j->type, s.k);
     linear_args v = {.type = j->type,
                      .n_rows = s.n_rows,
                      .n_cols = s.n_cols,
                      .k = s.k,
                      .y_stride = s.n_rows + turn % 3,
-                     .w_stride = w_bytes + (size_t)(turn % 4),
+                     .w_stride = w_bytes + (size_t)(turn % 4) * element,
                      .x_stride = x_bytes + (size_t)(turn % 5) * 4};
-    size_t w_align = 1;
-    if (tl_dtype_get(j->type)->block == 1) {
-        w_align = (size_t)tl_dtype_get(j->type)->block_bytes;
-        v.w_stride = w_bytes + (size_t)(turn % 4) * w_align;
-    }
     uint8_t *w = spread(w_bytes, v.w_stride, s.n_rows), *x = make_columns(&v, x_bytes, f.x, (uint64_t)turn * 1000);
     for (int r = 0; w && r < s.n_rows; r++)
         make_weight(j->type, w + (size_t)r * v.w_stride, s.k, f.w, (uint64_t)turn * 1000 + 500 + (uint64_t)r);
     kernel_says(j, "%d rows, %d columns, k = %lld, weights %s, x %s", s.n_rows, s.n_cols, (long long)s.k,
                 f.w == NEGATIVE_ZERO ? "of zeros" : kernel_fill_name(f.w), f.x == NEGATIVE_ZERO ? "for sums of -0" : kernel_fill_name(f.x));
-    kernel_arg arg[] = {{.pointer = &v.w, .bytes = (size_t)(s.n_rows - 1) * v.w_stride + w_bytes, .align = w_align, .data = w},
+    kernel_arg arg[] = {{.pointer = &v.w, .bytes = (size_t)(s.n_rows - 1) * v.w_stride + w_bytes, .align = element, .data = w},
                         {.pointer = &v.x, .bytes = (size_t)(s.n_cols - 1) * v.x_stride + x_bytes, .align = 4, .data = x},
                         {.pointer = &v.y, .bytes = y_bytes(&v), .align = 4}};
     bool ok = w && x ? kernel_run(j, call_dot, &v, arg, 3) : kernel_fails(j, "out of memory");
@@ -143,26 +145,44 @@ static bool check_dot_shape(kernel_job *j, shape s, int turn) {
 static const int column_counts[] = {1, 2, 3, 4, 5, 17, 32};
 enum { N_COLUMN_COUNTS = sizeof column_counts / sizeof *column_counts };
 static const int64_t block_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 18};
+enum { N_BLOCK_COUNTS = sizeof block_counts / sizeof *block_counts };
 
 KERNEL_CHECKER(tl_fn_dot) {
-    int block = tl_dtype_get(j->type)->block, turn = 0;
-    for (int i = 0; kernel_length(i, MOST_K) > 0; i++) { /* every k */
-        int64_t k = block == 1 ? kernel_length(i, MOST_K) : (int64_t)(i + 1) * block;
-        if (k > MOST_K || (block == 256 && i > 20))
-            break;
+    int turn = 0;
+    for (int i = 0; kernel_length(i, MOST_K) > 0; i++) /* every k */
         for (int f = 0; f < N_PAIRS; f++, turn++)
-            if (!check_dot_shape(j, (shape){turn % 2 ? 1 : 4 + turn % 13, turn % 3 ? 1 : 1 + turn % 4, k}, turn))
+            if (!check_dot_shape(j, (shape){turn % 2 ? 1 : 4 + turn % 13, turn % 3 ? 1 : 1 + turn % 4, kernel_length(i, MOST_K)}, turn))
                 return false;
-    }
     for (int rows = 1; rows <= MOST_ROWS; rows++)
-        for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++) {
-            int64_t k = block == 1 ? 1 + turn * 7 % 80 : block_counts[turn % (block == 32 ? 10 : 3)] * block;
-            if (!check_dot_shape(j, (shape){rows, column_counts[c], k}, turn))
+        for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++)
+            if (!check_dot_shape(j, (shape){rows, column_counts[c], 1 + turn * 7 % 80}, turn))
                 return false;
-        }
     /* long rows, and more columns than a driver gives at once */
     return check_dot_shape(j, (shape){3, 2, 8192}, 0) && check_dot_shape(j, (shape){16, 5, 4096}, 1) &&
-           check_dot_shape(j, (shape){5, 197, 3 * block}, 1);
+           check_dot_shape(j, (shape){5, 197, 3}, 1);
+}
+
+/* ---- rows of blocks to panels ---- */
+
+KERNEL_CHECKER(tl_fn_pack) {
+    int block = tl_dtype_get(j->type)->block;
+    for (int turn = 0; turn < 12; turn++) {
+        linear_args v = {.type = j->type, .k = block_counts[turn % N_BLOCK_COUNTS] * block};
+        size_t bytes = weight_row_bytes(j->type, v.k);
+        v.w_stride = bytes + (size_t)(turn % 4);
+        uint8_t *w = spread(bytes, v.w_stride, TL_PANEL);
+        uint64_t state = (uint64_t)turn;
+        for (size_t i = 0; w && i < (TL_PANEL - 1) * v.w_stride + bytes; i++)
+            w[i] = (uint8_t)case_random(&state);
+        kernel_says(j, "k = %lld, rows %zu bytes apart", (long long)v.k, v.w_stride);
+        kernel_arg arg[] = {{.pointer = &v.w, .bytes = (TL_PANEL - 1) * v.w_stride + bytes, .align = 1, .data = w},
+                            {.pointer = &v.panel, .bytes = TL_PANEL * bytes, .align = 2}};
+        bool ok = w ? kernel_run(j, call_pack, &v, arg, 2) : kernel_fails(j, "out of memory");
+        free(w);
+        if (!ok)
+            return false;
+    }
+    return true;
 }
 
 /* ---- packed panels ---- */
@@ -210,7 +230,8 @@ KERNEL_CHECKER(tl_fn_panel) {
                 return false;
     for (int rows = 1; rows <= TL_PANEL; rows++)
         for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++)
-            if (!check_panel_shape(j, (shape){rows, column_counts[c], block_counts[turn % (block == 32 ? 10 : 3)] * block}, turn))
+            if (!check_panel_shape(j, (shape){rows, column_counts[c], block_counts[turn % (block == 32 ? N_BLOCK_COUNTS : 3)] * block},
+                                   turn))
                 return false;
     return check_panel_shape(j, (shape){TL_PANEL, 3, 4096}, 0) && check_panel_shape(j, (shape){TL_PANEL, 2, 8192}, 1) &&
            check_panel_shape(j, (shape){TL_PANEL, 197, 3 * block}, 1);

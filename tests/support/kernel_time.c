@@ -156,8 +156,18 @@ KERNEL_TIMER(tl_fn_dot) {
     return gmacs(one, many);
 }
 
+static uint8_t packed[TL_PANEL * ROW_BYTES];
+
+KERNEL_TIMER(tl_fn_pack) {
+    size_t w = weight_bytes(entry);
+    double once;
+    prepare(entry);
+    TIME(once, fn(packed, weights, w, LONG));
+    once = (double)w * TL_PANEL * 1e-9 / once;
+    return (kernel_speed){"GB/s", once, once};
+}
+
 KERNEL_TIMER(tl_fn_panel) {
-    static uint8_t packed[TL_PANEL * ROW_BYTES];
     tl_tensor t = {.dtype = entry, .rank = 2, .shape = {TL_PANEL, LONG}};
     double one, many;
     prepare(entry);

@@ -63,17 +63,20 @@ TL_PANEL_OF(q6_k)
 TL_DOT_OF(f32)
 TL_DOT_OF(f16)
 TL_DOT_OF(bf16)
-TL_DOT_OF(q4_0)
-TL_DOT_OF(q4_1)
-TL_DOT_OF(q5_0)
-TL_DOT_OF(q5_1)
-TL_DOT_OF(q8_0)
-TL_DOT_OF(q2_k)
-TL_DOT_OF(q3_k)
-TL_DOT_OF(q4_k)
-TL_DOT_OF(q5_k)
-TL_DOT_OF(q6_k)
 #undef TL_DOT_OF
+
+#define TL_PACK_OF(name) void TL_LEVEL_PREFIX(pack_##name)(void *panel, const void *w, size_t w_stride, int64_t k);
+TL_PACK_OF(q4_0)
+TL_PACK_OF(q4_1)
+TL_PACK_OF(q5_0)
+TL_PACK_OF(q5_1)
+TL_PACK_OF(q8_0)
+TL_PACK_OF(q2_k)
+TL_PACK_OF(q3_k)
+TL_PACK_OF(q4_k)
+TL_PACK_OF(q5_k)
+TL_PACK_OF(q6_k)
+#undef TL_PACK_OF
 
 #define TL_DECODE_OF(name) void TL_LEVEL_PREFIX(decode_##name)(const void *src, float *y, int64_t n);
 TL_DECODE_OF(f16)

@@ -3,16 +3,7 @@
 
 #ifdef TL_HAVE_LEVEL
 static const tl_kernels kernels = {
-    .dot = {[TL_F16] = tl_relaxed_dot_f16,
-            [TL_Q4_0] = tl_relaxed_dot_q4_0,
-            [TL_Q4_1] = tl_relaxed_dot_q4_1,
-            [TL_Q5_0] = tl_relaxed_dot_q5_0,
-            [TL_Q5_1] = tl_relaxed_dot_q5_1,
-            [TL_Q2_K] = tl_relaxed_dot_q2_k,
-            [TL_Q3_K] = tl_relaxed_dot_q3_k,
-            [TL_Q4_K] = tl_relaxed_dot_q4_k,
-            [TL_Q5_K] = tl_relaxed_dot_q5_k,
-            [TL_Q6_K] = tl_relaxed_dot_q6_k},
+    .dot = {[TL_F16] = tl_relaxed_dot_f16},
     .panel = {[TL_Q4_0] = tl_relaxed_panel_q4_0,
               [TL_Q4_1] = tl_relaxed_panel_q4_1,
               [TL_Q5_0] = tl_relaxed_panel_q5_0,

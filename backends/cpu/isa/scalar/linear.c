@@ -1,5 +1,5 @@
-/* linear.c: scalar products of weight rows and prepared activations. A row of weights (or a packed panel) is decoded to integers once a
- * block and then meets every column; each output adds its blocks in order, so the cut into rows and columns cannot matter. */
+/* linear.c: scalar products of weight rows and prepared activations, and the packing of rows. A row of a packed panel is decoded to integers
+ * once a block and then meets every column; each output adds its blocks in order, so the cut into rows and columns cannot matter. */
 #include <string.h>
 
 #include "backends/cpu/isa/scalar/scalar.h"
@@ -112,41 +112,6 @@ static inline void add_block(int block, float *y, int64_t y_stride, const tl_int
         block256(y, y_stride, w, min, x, x_stride, n_cols, b);
 }
 
-static inline void dot_rows(tl_dtype type, float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x,
-                            size_t x_stride, int n_cols, int64_t k) {
-    const tl_dtype_info *info = tl_dtype_get(type);
-    tl_unpack_fn unpack = tl_unpack_of(type);
-    bool min = info->kind == TL_KIND_SCALE_MIN || info->kind == TL_KIND_SUPER_MIN;
-    tl_ints ints;
-    memset(&ints, 0, sizeof ints);
-    for (int r = 0; r < n_rows; r++) {
-        const char *block = (const char *)w + (size_t)r * w_stride;
-        for (int c = 0; c < n_cols; c++)
-            y[c * y_stride + r] = 0;
-        for (int64_t b = 0; b < k / info->block; b++, block += info->block_bytes) {
-            unpack(block, &ints);
-            add_block(info->block, y + r, y_stride, &ints, min, x, x_stride, n_cols, b);
-        }
-    }
-}
-
-#define QUANT_DOT(name, type)                                                                                                         \
-    void tl_scalar_dot_##name(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
-                              int n_cols, int64_t k) {                                                                                \
-        dot_rows(type, y, y_stride, w, w_stride, n_rows, x, x_stride, n_cols, k);                                                     \
-    }
-
-QUANT_DOT(q4_0, TL_Q4_0)
-QUANT_DOT(q4_1, TL_Q4_1)
-QUANT_DOT(q5_0, TL_Q5_0)
-QUANT_DOT(q5_1, TL_Q5_1)
-QUANT_DOT(q8_0, TL_Q8_0)
-QUANT_DOT(q2_k, TL_Q2_K)
-QUANT_DOT(q3_k, TL_Q3_K)
-QUANT_DOT(q4_k, TL_Q4_K)
-QUANT_DOT(q5_k, TL_Q5_K)
-QUANT_DOT(q6_k, TL_Q6_K)
-
 /* ---- packed panels (backends/cpu/pack.c has the layout) ---- */
 
 /* Puts a block of row `lane` together as the file has it: halves of scale (and minimum) at head_at, other bytes around them. */
@@ -194,3 +159,20 @@ PANEL(q3_k, TL_Q3_K)
 PANEL(q4_k, TL_Q4_K)
 PANEL(q5_k, TL_Q5_K)
 PANEL(q6_k, TL_Q6_K)
+
+#define PACK(name, type)                                                                 \
+    void tl_scalar_pack_##name(void *panel, const void *w, size_t w_stride, int64_t k) { \
+        for (int r = 0; r < TL_PANEL; r++)                                               \
+            tl_cpu_pack_row(type, panel, r, (const char *)w + (size_t)r * w_stride, k);  \
+    }
+
+PACK(q4_0, TL_Q4_0)
+PACK(q4_1, TL_Q4_1)
+PACK(q5_0, TL_Q5_0)
+PACK(q5_1, TL_Q5_1)
+PACK(q8_0, TL_Q8_0)
+PACK(q2_k, TL_Q2_K)
+PACK(q3_k, TL_Q3_K)
+PACK(q4_k, TL_Q4_K)
+PACK(q5_k, TL_Q5_K)
+PACK(q6_k, TL_Q6_K)

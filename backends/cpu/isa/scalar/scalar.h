@@ -44,17 +44,20 @@ void tl_scalar_rope(float *y, const float *x, const float *angles, int64_t pairs
 TL_SCALAR_DOT(f32)
 TL_SCALAR_DOT(f16)
 TL_SCALAR_DOT(bf16)
-TL_SCALAR_DOT(q4_0)
-TL_SCALAR_DOT(q4_1)
-TL_SCALAR_DOT(q5_0)
-TL_SCALAR_DOT(q5_1)
-TL_SCALAR_DOT(q8_0)
-TL_SCALAR_DOT(q2_k)
-TL_SCALAR_DOT(q3_k)
-TL_SCALAR_DOT(q4_k)
-TL_SCALAR_DOT(q5_k)
-TL_SCALAR_DOT(q6_k)
 #undef TL_SCALAR_DOT
+
+#define TL_SCALAR_PACK(name) void tl_scalar_pack_##name(void *panel, const void *w, size_t w_stride, int64_t k);
+TL_SCALAR_PACK(q4_0)
+TL_SCALAR_PACK(q4_1)
+TL_SCALAR_PACK(q5_0)
+TL_SCALAR_PACK(q5_1)
+TL_SCALAR_PACK(q8_0)
+TL_SCALAR_PACK(q2_k)
+TL_SCALAR_PACK(q3_k)
+TL_SCALAR_PACK(q4_k)
+TL_SCALAR_PACK(q5_k)
+TL_SCALAR_PACK(q6_k)
+#undef TL_SCALAR_PACK
 
 #define TL_SCALAR_PANEL(name) \
     void tl_scalar_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
