@@ -66,7 +66,7 @@ static void add_every_type(case_list *l) {
     }
 }
 
-/* The types of the demo model in its shapes' neighbourhood, and the sides of row blocks of 16. */
+/* The types of the demo model in its shapes' neighbourhood, the sides of row blocks of 16, and more rows of x than a backend takes at once. */
 static void add_chosen(case_list *l) {
     /* clang-format off */
     static const struct { const char *name; one c; } chosen[] = {
@@ -75,6 +75,9 @@ static void add_chosen(case_list *l) {
         {"linear/q8_0/k576", {TL_Q8_0, 576, 100, 1, FILL_NORMAL, FILL_NORMAL, false, true, false}},
         {"linear/q4_0/rows16", {TL_Q4_0, 64, 7, 16, FILL_NORMAL, FILL_NORMAL, true, true, false}},
         {"linear/q4_0/rows33", {TL_Q4_0, 64, 16, 33, FILL_NORMAL, FILL_NORMAL, false, true, true}},
+        {"linear/q4_0/rows197", {TL_Q4_0, 96, 33, 197, FILL_NORMAL, FILL_NORMAL, true, true, true}},
+        {"linear/q6_k/rows193", {TL_Q6_K, 256, 36, 193, FILL_NORMAL, FILL_NORMAL, true, false, true}},
+        {"linear/f16/rows98", {TL_F16, 48, 20, 98, FILL_NORMAL, FILL_NORMAL, false, false, true}},
         {"linear/f16/ties", {TL_F16, 64, 4, 2, FILL_TIES, FILL_TIES, false, false, false}},
         {"linear/f32/zero", {TL_F32, 33, 3, 2, FILL_ZERO, FILL_SPECIAL, false, false, false}},
         {"linear/q4_1/zero_x", {TL_Q4_1, 64, 3, 2, FILL_ZERO, FILL_FINITE, true, true, false}},
@@ -190,19 +193,20 @@ static void build_state(case_env *e) {
 
 /* ---- residuals ---- */
 
-typedef enum residual { LEFT, RIGHT, OF_X, TWICE, ROW, BOTH_LINEAR, READ_LATER, WITH_BIAS, N_RESIDUALS } residual;
+typedef enum residual { LEFT, RIGHT, OF_X, TWICE, ROW, BOTH_LINEAR, READ_LATER, COLUMNS, MANY, WITH_BIAS, N_RESIDUALS } residual;
 
 static void build_residual(case_env *e) {
     residual kind = *(const residual *)e->params;
-    int64_t n = case_size(e, "n", 5);
+    int64_t n = case_size(e, "n", kind == MANY ? 197 : 5);
     tl_tensor *x = case_input(e, "x", TL_F32, 2, SHAPE(n, 64), FILL_NORMAL);
-    tl_tensor *r = case_input(e, "r", TL_F32, 2, SHAPE(n, 64), FILL_CANCEL);
+    tl_tensor *r = case_input(e, "r", TL_F32, 2, SHAPE(n, kind == COLUMNS ? 96 : 64), FILL_CANCEL);
     tl_tensor *bias = kind == WITH_BIAS ? case_input(e, "bias", TL_F32, 1, SHAPE(64), FILL_NORMAL) : NULL;
     tl_tensor *y = tl_linear(e->g, x, weight(e, "w", TL_Q4_1, 64, 64, FILL_NORMAL), bias);
     switch (kind) {
     case LEFT: y = tl_add(e->g, y, r); break;
     case OF_X: y = tl_add(e->g, x, y); break;
     case TWICE: y = tl_add(e->g, tl_add(e->g, r, y), y); break;
+    case COLUMNS: y = tl_add(e->g, y, tl_slice(e->g, r, 1, 16, 64, 1)); break;
     case ROW: y = tl_add(e->g, y, case_input(e, "row", TL_F32, 1, SHAPE(64), FILL_NORMAL)); break;
     case BOTH_LINEAR: y = tl_add(e->g, y, tl_linear(e->g, r, weight(e, "v", TL_Q8_0, 64, 64, FILL_NORMAL), NULL)); break;
     case READ_LATER: y = tl_mul(e->g, tl_add(e->g, r, y), tl_silu(e->g, r)); break;
@@ -261,7 +265,8 @@ void cases_linear(case_list *l) {
                                               "linear/shared/float"};
     static const char *const residual_names[N_RESIDUALS] = {
         "linear/residual/left", "linear/residual/right",       "linear/residual/of_x",       "linear/residual/twice",
-        "linear/residual/row",  "linear/residual/both_linear", "linear/residual/read_later", "linear/residual/with_bias"};
+        "linear/residual/row",  "linear/residual/both_linear", "linear/residual/read_later", "linear/residual/columns",
+        "linear/residual/many", "linear/residual/with_bias"};
     static const block blocks[] = {{TL_Q4_1, 64, 96, false},  {TL_Q8_0, 32, 64, true}, {TL_Q4_K, 256, 256, false},
                                    {TL_Q6_K, 256, 512, true}, {TL_F16, 40, 56, true},  {TL_F32, 24, 36, false}};
     add_every_type(l);

@@ -146,9 +146,8 @@ static void store(const cpu_step *s, const tl_kernels *f, float *y, part p) {
     }
 }
 
-/* Panel number `panel` of weights as stored, made at `to`; rows that it lacks are zeros. */
-static void make_panel(const tl_kernels *f, const tl_tensor *w, int64_t panel, int n_rows, char *to) {
-    const char *rows = (const char *)tl_data(w) + panel * TL_PANEL * w->stride[0];
+/* A panel of n_rows as stored, made at `to`; rows that it lacks are zeros. */
+static void make_panel(const tl_kernels *f, const tl_tensor *w, const char *rows, int n_rows, char *to) {
     if (n_rows == TL_PANEL) {
         f->pack[w->dtype](to, rows, (size_t)w->stride[0], tl_dim(w, 1));
         return;
@@ -158,34 +157,61 @@ static void make_panel(const tl_kernels *f, const tl_tensor *w, int64_t panel, i
         tl_cpu_pack_row(w->dtype, to, r, rows + r * w->stride[0], tl_dim(w, 1));
 }
 
+/* A tile at work. */
+typedef struct job {
+    const cpu_step *step;
+    const tl_kernels *f;
+    const tl_tensor *w;
+    const char *xs; /* columns of x, x_bytes apart */
+    size_t x_bytes;
+    int64_t columns;
+    float *y;
+} job;
+
+static part part_at(const job *j, int64_t panel, int64_t c0) {
+    int64_t rows = tl_dim(j->w, 0) - panel * TL_PANEL, columns = j->columns - c0;
+    return (part){panel * TL_PANEL, c0, rows < TL_PANEL ? (int)rows : TL_PANEL, columns < COLUMNS ? (int)columns : COLUMNS};
+}
+
+/* Rows of floats, or a panel of blocks, times some columns. */
+static void multiply(const job *j, const char *weights, part p) {
+    tl_dtype t = j->w->dtype;
+    const char *xs = j->xs + (size_t)p.c0 * j->x_bytes;
+    int64_t k = tl_dim(j->w, 1);
+    if (tl_cpu_layout_of(t))
+        j->f->panel[t](j->y, TL_PANEL, weights, xs, j->x_bytes, p.n_cols, k);
+    else
+        j->f->dot[t](j->y, TL_PANEL, weights, (size_t)j->w->stride[0], p.n_rows, xs, j->x_bytes, p.n_cols, k);
+    store(j->step, j->f, j->y, p);
+}
+
+/* All panels of a tile take turns in a pass over some columns, which stay in a near cache; but one that is made on the way is made once. */
 static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
     const tl_tensor *w = s->linear->src[1], *x = s->linear->src[0];
-    const tl_kernels *f = &r->cpu->kernels;
-    int64_t panels = panel_count(s), each = panels_each(s, r, panels), first = tile * each;
-    int64_t columns = tl_plan_rows(r->plan, s->node), k = tl_dim(w, 1), n = tl_dim(w, 0);
-    const char *xs = s->prep == PREP_NONE ? tl_data(x) : s->address;
-    size_t x_bytes = s->prep == PREP_NONE ? (size_t)k * sizeof(float) : s->prep_row;
-    float *y = scratch;
-    char *made = (char *)scratch + COLUMNS * TL_PANEL * sizeof *y;
-    bool stored = is_stored(w);
-    /* All panels of a tile take turns in a pass over some columns, which stay in a near cache; but a panel made on the way is made once. */
-    each = first + each < panels ? each : panels - first;
-    int64_t passes = (columns + COLUMNS - 1) / COLUMNS;
-    for (int64_t i = 0; i < passes * each; i++) {
-        int64_t panel = first + (stored ? i / passes : i % each), c0 = (stored ? i % passes : i / each) * COLUMNS;
-        part p = {panel * TL_PANEL, c0, n - panel * TL_PANEL < TL_PANEL ? (int)(n - panel * TL_PANEL) : TL_PANEL,
-                  columns - c0 < COLUMNS ? (int)(columns - c0) : COLUMNS};
-        const char *from = xs + (size_t)c0 * x_bytes;
-        if (stored && c0 == 0)
-            make_panel(f, w, panel, p.n_rows, made);
-        if (tl_cpu_layout_of(w->dtype))
-            f->panel[w->dtype](y, TL_PANEL, stored ? made : (const char *)tl_data(w) + (size_t)panel * panel_bytes(w), from, x_bytes,
-                               p.n_cols, k);
-        else
-            f->dot[w->dtype](y, TL_PANEL, (const char *)tl_data(w) + panel * TL_PANEL * w->stride[0], (size_t)w->stride[0], p.n_rows, from,
-                             x_bytes, p.n_cols, k);
-        store(s, f, y, p);
+    int64_t panels = panel_count(s), each = panels_each(s, r, panels), first = tile * each,
+            end = first + each < panels ? first + each : panels;
+    bool plain = s->prep == PREP_NONE;
+    job j = {.step = s,
+             .f = &r->cpu->kernels,
+             .w = w,
+             .xs = plain ? tl_data(x) : s->address,
+             .x_bytes = plain ? (size_t)tl_dim(w, 1) * sizeof(float) : s->prep_row,
+             .columns = tl_plan_rows(r->plan, s->node),
+             .y = scratch};
+    const char *weights = tl_data(w);
+    size_t bytes = w->layout ? panel_bytes(w) : (size_t)w->stride[0] * TL_PANEL;
+    if (is_stored(w)) {
+        char *made = (char *)(j.y + COLUMNS * TL_PANEL);
+        for (int64_t panel = first; panel < end; panel++) {
+            make_panel(j.f, w, weights + (size_t)panel * bytes, part_at(&j, panel, 0).n_rows, made);
+            for (int64_t c0 = 0; c0 < j.columns; c0 += COLUMNS)
+                multiply(&j, made, part_at(&j, panel, c0));
+        }
+        return;
     }
+    for (int64_t c0 = 0; c0 < j.columns; c0 += COLUMNS)
+        for (int64_t panel = first; panel < end; panel++)
+            multiply(&j, weights + (size_t)panel * bytes, part_at(&j, panel, c0));
 }
 
 const cpu_driver tl_cpu_driver_linear = {"linear", linear_tiles, linear_run};
