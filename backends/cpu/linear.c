@@ -91,8 +91,8 @@ size_t tl_cpu_linear_scratch(const tl_tensor *linear) {
 /* Panels a tile: about 64 KiB of weights, but enough tiles for all threads. */
 static int64_t panels_each(const cpu_step *s, const cpu_run *r, int64_t panels) {
     const tl_tensor *w = s->linear->src[1];
-    const tl_dtype_info *d = tl_dtype_get(w->dtype);
-    int64_t row = tl_dim(w, 1) / d->block * d->block_bytes, most = row >= 65536 / TL_PANEL ? 1 : 65536 / TL_PANEL / row;
+    size_t bytes = panel_bytes(w);
+    int64_t most = bytes < 65536 ? (int64_t)(65536 / bytes) : 1;
     int64_t even = (panels + r->cpu->threads * 4 - 1) / (r->cpu->threads * 4);
     double work = (double)tl_dim(w, 1) * TL_PANEL * (double)tl_plan_rows(r->plan, s->node);
     int64_t least = (int64_t)(2.0 * r->cpu->tile / work) + 1;
@@ -119,21 +119,25 @@ typedef struct part {
 
 enum { COLUMNS_AHEAD = 16 };
 
-/* y [n_cols][TL_PANEL] + bias + residual -> the output. Sums grow in y and not where they go, because there columns lie a power of two
- * apart, as a rule, and would push each other out of the caches. No processor foresees such steps, so memory is asked for some of them ahead. */
+/* Columns lie a power of two apart, as a rule, and no processor foresees such steps: memory is asked for some of them before they are needed. */
+static void ask(const float *out, const float *residual, int64_t at) {
+    __builtin_prefetch(out + at, 1);
+    if (residual)
+        __builtin_prefetch(residual + at);
+}
+
+/* y [n_cols][TL_PANEL] + bias + residual -> the output. Sums grow in y and not where they go, because there columns would push each other
+ * out of the caches. */
 static void store(const cpu_step *s, const tl_kernels *f, float *y, part p) {
     const tl_tensor *bias = s->linear->n_src > 2 ? s->linear->src[2] : NULL;
     int64_t n = tl_dim(s->node, -1), at = p.c0 * n + p.j0; /* both are dense */
     float *out = (float *)tl_data(s->node) + at;
     const float *residual = s->residual ? (const float *)tl_data(s->residual) + at : NULL;
-    for (int c = -COLUMNS_AHEAD; c < p.n_cols; c++) {
-        if (c + COLUMNS_AHEAD < p.n_cols) {
-            __builtin_prefetch(out + (c + COLUMNS_AHEAD) * n, 1);
-            if (residual)
-                __builtin_prefetch(residual + (c + COLUMNS_AHEAD) * n);
-        }
-        if (c < 0)
-            continue;
+    for (int c = 0; c < COLUMNS_AHEAD && c < p.n_cols; c++)
+        ask(out, residual, c * n);
+    for (int c = 0; c < p.n_cols; c++, y += TL_PANEL) {
+        if (c + COLUMNS_AHEAD < p.n_cols)
+            ask(out, residual, (c + COLUMNS_AHEAD) * n);
         if (bias)
             f->add[0](y, y, (const float *)tl_data(bias) + p.j0, p.n_rows);
         if (residual)
@@ -142,7 +146,6 @@ static void store(const cpu_step *s, const tl_kernels *f, float *y, part p) {
             memcpy(out + c * n, y, TL_PANEL * sizeof *out);
         else
             memcpy(out + c * n, y, (size_t)p.n_rows * sizeof *out);
-        y += TL_PANEL;
     }
 }
 

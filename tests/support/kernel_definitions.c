@@ -119,20 +119,11 @@ static void pack(tl_dtype t, uint8_t *to, const uint8_t *w, size_t w_stride, int
                 to[b * bytes * TL_PANEL + (int64_t)packed_at(t, r, i)] = w[(size_t)r * w_stride + (size_t)(b * bytes + i)];
 }
 
-#define PACK(name, type)                                                               \
-    static void def_pack_##name(void *to, const void *w, size_t w_stride, int64_t k) { \
-        pack(type, to, w, w_stride, k);                                                \
+#define PACK(f, name, type)                                                       \
+    static void f##_##name(void *to, const void *w, size_t w_stride, int64_t k) { \
+        pack(type, to, w, w_stride, k);                                           \
     }
-PACK(q4_0, TL_Q4_0)
-PACK(q4_1, TL_Q4_1)
-PACK(q5_0, TL_Q5_0)
-PACK(q5_1, TL_Q5_1)
-PACK(q8_0, TL_Q8_0)
-PACK(q2_k, TL_Q2_K)
-PACK(q3_k, TL_Q3_K)
-PACK(q4_k, TL_Q4_K)
-PACK(q5_k, TL_Q5_K)
-PACK(q6_k, TL_Q6_K)
+TL_BLOCK_TYPES(PACK, def_pack)
 
 static void panel(tl_dtype t, float *y, int64_t y_stride, const uint8_t *from, const void *x, size_t x_stride, int n_cols, int64_t k) {
     int bytes = tl_dtype_get(t)->block_bytes;
@@ -148,20 +139,11 @@ static void panel(tl_dtype t, float *y, int64_t y_stride, const uint8_t *from, c
     free(row);
 }
 
-#define PANEL(name, type)                                                                                                               \
-    static void def_panel_##name(float *y, int64_t y_stride, const void *from, const void *x, size_t x_stride, int n_cols, int64_t k) { \
-        panel(type, y, y_stride, from, x, x_stride, n_cols, k);                                                                         \
+#define PANEL(f, name, type)                                                                                                      \
+    static void f##_##name(float *y, int64_t y_stride, const void *from, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        panel(type, y, y_stride, from, x, x_stride, n_cols, k);                                                                   \
     }
-PANEL(q4_0, TL_Q4_0)
-PANEL(q4_1, TL_Q4_1)
-PANEL(q5_0, TL_Q5_0)
-PANEL(q5_1, TL_Q5_1)
-PANEL(q8_0, TL_Q8_0)
-PANEL(q2_k, TL_Q2_K)
-PANEL(q3_k, TL_Q3_K)
-PANEL(q4_k, TL_Q4_K)
-PANEL(q5_k, TL_Q5_K)
-PANEL(q6_k, TL_Q6_K)
+TL_BLOCK_TYPES(PANEL, def_panel)
 
 /* ---- elementwise ---- */
 
@@ -380,13 +362,9 @@ static void def_peak_triad(float *y, const float *a, const float *b, float facto
 
 /* ---- the table: made from kernels.def, so that a slot without definition does not compile ---- */
 
-#define BY_BLOCK_TYPE(slot)                                                                                                     \
-    [TL_Q4_0] = def_##slot##_q4_0, [TL_Q4_1] = def_##slot##_q4_1, [TL_Q5_0] = def_##slot##_q5_0, [TL_Q5_1] = def_##slot##_q5_1, \
-    [TL_Q8_0] = def_##slot##_q8_0, [TL_Q2_K] = def_##slot##_q2_k, [TL_Q3_K] = def_##slot##_q3_k, [TL_Q4_K] = def_##slot##_q4_k, \
-    [TL_Q5_K] = def_##slot##_q5_k, [TL_Q6_K] = def_##slot##_q6_k
 #define BY_TYPE_dot [TL_F32] = def_dot_f32, [TL_F16] = def_dot_f16, [TL_BF16] = def_dot_bf16
-#define BY_TYPE_pack BY_BLOCK_TYPE(pack)
-#define BY_TYPE_panel BY_BLOCK_TYPE(panel)
+#define BY_TYPE_pack TL_BLOCK_TYPES(TL_KERNEL_ROW, def_pack)
+#define BY_TYPE_panel TL_BLOCK_TYPES(TL_KERNEL_ROW, def_panel)
 #define BY_ENCODED_TYPE(slot)                                                                                               \
     [TL_F32] = def_##slot##_f32, [TL_F16] = def_##slot##_f16, [TL_BF16] = def_##slot##_bf16, [TL_I8] = def_##slot##_i8,     \
     [TL_I16] = def_##slot##_i16, [TL_I32] = def_##slot##_i32, [TL_Q4_0] = def_##slot##_q4_0, [TL_Q4_1] = def_##slot##_q4_1, \

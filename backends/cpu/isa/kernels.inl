@@ -36,46 +36,27 @@ void TL_LEVEL_PREFIX(rope)(float *y, const float *x, const float *angles, int64_
 void TL_LEVEL_PREFIX(quantize_x32)(const float *x, int64_t k, tl_x32 *out);
 void TL_LEVEL_PREFIX(quantize_x256)(const float *x, int64_t k, tl_x256 *out);
 void TL_LEVEL_PREFIX(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d);
-void TL_LEVEL_PREFIX(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d, float scale,
-                      bool half);
+void TL_LEVEL_PREFIX(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
+                             float scale, bool half);
 void TL_LEVEL_PREFIX(weights)(float *s, int64_t t0, int64_t n, bool half, float *max, float *sum);
-void TL_LEVEL_PREFIX(values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n, int64_t dv,
-                      bool half);
+void TL_LEVEL_PREFIX(values)(float *a, int64_t a_stride, const float *p, int64_t p_stride, int n_q, const float *values, int64_t n,
+                             int64_t dv, bool half);
 
-#define TL_PANEL_OF(name)                                                                                                                  \
-    void TL_LEVEL_PREFIX(panel_##name)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols,          \
-                                       int64_t k);
-TL_PANEL_OF(q4_0)
-TL_PANEL_OF(q4_1)
-TL_PANEL_OF(q5_0)
-TL_PANEL_OF(q5_1)
-TL_PANEL_OF(q8_0)
-TL_PANEL_OF(q2_k)
-TL_PANEL_OF(q3_k)
-TL_PANEL_OF(q4_k)
-TL_PANEL_OF(q5_k)
-TL_PANEL_OF(q6_k)
+#define TL_PANEL_OF(f, name, type) \
+    void f##_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
+TL_BLOCK_TYPES(TL_PANEL_OF, TL_LEVEL_PREFIX(panel))
 #undef TL_PANEL_OF
 
-#define TL_DOT_OF(name)                                                                                                                    \
-    void TL_LEVEL_PREFIX(dot_##name)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x,                \
+#define TL_DOT_OF(name)                                                                                                     \
+    void TL_LEVEL_PREFIX(dot_##name)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, \
                                      size_t x_stride, int n_cols, int64_t k);
 TL_DOT_OF(f32)
 TL_DOT_OF(f16)
 TL_DOT_OF(bf16)
 #undef TL_DOT_OF
 
-#define TL_PACK_OF(name) void TL_LEVEL_PREFIX(pack_##name)(void *panel, const void *w, size_t w_stride, int64_t k);
-TL_PACK_OF(q4_0)
-TL_PACK_OF(q4_1)
-TL_PACK_OF(q5_0)
-TL_PACK_OF(q5_1)
-TL_PACK_OF(q8_0)
-TL_PACK_OF(q2_k)
-TL_PACK_OF(q3_k)
-TL_PACK_OF(q4_k)
-TL_PACK_OF(q5_k)
-TL_PACK_OF(q6_k)
+#define TL_PACK_OF(f, name, type) void f##_##name(void *panel, const void *w, size_t w_stride, int64_t k);
+TL_BLOCK_TYPES(TL_PACK_OF, TL_LEVEL_PREFIX(pack))
 #undef TL_PACK_OF
 
 #define TL_DECODE_OF(name) void TL_LEVEL_PREFIX(decode_##name)(const void *src, float *y, int64_t n);

@@ -67,18 +67,8 @@ INL void pack_rows(tl_dtype t, uint8_t *panel, const uint8_t *w, size_t w_stride
     }
 }
 
-#define PACK(name, type)                                                               \
-    void TL_ISA(pack_##name)(void *panel, const void *w, size_t w_stride, int64_t k) { \
-        pack_rows(type, panel, w, w_stride, k);                                        \
+#define PACK(f, name, type)                                                   \
+    void f##_##name(void *panel, const void *w, size_t w_stride, int64_t k) { \
+        pack_rows(type, panel, w, w_stride, k);                               \
     }
-
-PACK(q4_0, TL_Q4_0)
-PACK(q4_1, TL_Q4_1)
-PACK(q5_0, TL_Q5_0)
-PACK(q5_1, TL_Q5_1)
-PACK(q8_0, TL_Q8_0)
-PACK(q2_k, TL_Q2_K)
-PACK(q3_k, TL_Q3_K)
-PACK(q4_k, TL_Q4_K)
-PACK(q5_k, TL_Q5_K)
-PACK(q6_k, TL_Q6_K)
+TL_BLOCK_TYPES(PACK, TL_ISA(pack))

@@ -144,35 +144,15 @@ static inline void panel_rows(tl_dtype type, float *y, int64_t y_stride, const v
         }
 }
 
-#define PANEL(name, type)                                                                                                               \
-    void tl_scalar_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) { \
-        panel_rows(type, y, y_stride, panel, x, x_stride, n_cols, k);                                                                   \
+#define PANEL(f, name, type)                                                                                                \
+    void f##_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k) { \
+        panel_rows(type, y, y_stride, panel, x, x_stride, n_cols, k);                                                       \
     }
+TL_BLOCK_TYPES(PANEL, tl_scalar_panel)
 
-PANEL(q4_0, TL_Q4_0)
-PANEL(q4_1, TL_Q4_1)
-PANEL(q5_0, TL_Q5_0)
-PANEL(q5_1, TL_Q5_1)
-PANEL(q8_0, TL_Q8_0)
-PANEL(q2_k, TL_Q2_K)
-PANEL(q3_k, TL_Q3_K)
-PANEL(q4_k, TL_Q4_K)
-PANEL(q5_k, TL_Q5_K)
-PANEL(q6_k, TL_Q6_K)
-
-#define PACK(name, type)                                                                 \
-    void tl_scalar_pack_##name(void *panel, const void *w, size_t w_stride, int64_t k) { \
-        for (int r = 0; r < TL_PANEL; r++)                                               \
-            tl_cpu_pack_row(type, panel, r, (const char *)w + (size_t)r * w_stride, k);  \
+#define PACK(f, name, type)                                                             \
+    void f##_##name(void *panel, const void *w, size_t w_stride, int64_t k) {           \
+        for (int r = 0; r < TL_PANEL; r++)                                              \
+            tl_cpu_pack_row(type, panel, r, (const char *)w + (size_t)r * w_stride, k); \
     }
-
-PACK(q4_0, TL_Q4_0)
-PACK(q4_1, TL_Q4_1)
-PACK(q5_0, TL_Q5_0)
-PACK(q5_1, TL_Q5_1)
-PACK(q8_0, TL_Q8_0)
-PACK(q2_k, TL_Q2_K)
-PACK(q3_k, TL_Q3_K)
-PACK(q4_k, TL_Q4_K)
-PACK(q5_k, TL_Q5_K)
-PACK(q6_k, TL_Q6_K)
+TL_BLOCK_TYPES(PACK, tl_scalar_pack)

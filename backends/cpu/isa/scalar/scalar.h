@@ -46,31 +46,13 @@ TL_SCALAR_DOT(f16)
 TL_SCALAR_DOT(bf16)
 #undef TL_SCALAR_DOT
 
-#define TL_SCALAR_PACK(name) void tl_scalar_pack_##name(void *panel, const void *w, size_t w_stride, int64_t k);
-TL_SCALAR_PACK(q4_0)
-TL_SCALAR_PACK(q4_1)
-TL_SCALAR_PACK(q5_0)
-TL_SCALAR_PACK(q5_1)
-TL_SCALAR_PACK(q8_0)
-TL_SCALAR_PACK(q2_k)
-TL_SCALAR_PACK(q3_k)
-TL_SCALAR_PACK(q4_k)
-TL_SCALAR_PACK(q5_k)
-TL_SCALAR_PACK(q6_k)
+#define TL_SCALAR_PACK(f, name, type) void f##_##name(void *panel, const void *w, size_t w_stride, int64_t k);
+TL_BLOCK_TYPES(TL_SCALAR_PACK, tl_scalar_pack)
 #undef TL_SCALAR_PACK
 
-#define TL_SCALAR_PANEL(name) \
-    void tl_scalar_panel_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
-TL_SCALAR_PANEL(q4_0)
-TL_SCALAR_PANEL(q4_1)
-TL_SCALAR_PANEL(q5_0)
-TL_SCALAR_PANEL(q5_1)
-TL_SCALAR_PANEL(q8_0)
-TL_SCALAR_PANEL(q2_k)
-TL_SCALAR_PANEL(q3_k)
-TL_SCALAR_PANEL(q4_k)
-TL_SCALAR_PANEL(q5_k)
-TL_SCALAR_PANEL(q6_k)
+#define TL_SCALAR_PANEL(f, name, type) \
+    void f##_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
+TL_BLOCK_TYPES(TL_SCALAR_PANEL, tl_scalar_panel)
 #undef TL_SCALAR_PANEL
 
 void tl_scalar_from_f16(float *y, const void *x, size_t stride, int64_t n, int64_t d);
