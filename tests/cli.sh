@@ -530,7 +530,8 @@ fi
 interrupted() {
     name=$1
     shift
-    : >"$out"
+    : >"$out" # what an earlier run has left there would end the wait for this one
+    : >"$err"
     "$llama" "$@" >"$out" 2>"$err" </dev/null &
     id=$!
     tries=0
@@ -550,7 +551,7 @@ verdict "Ctrl-C in run: the timings still come" $?
 interrupted "a chat's only answer" chat -m "$model" --chat-template chatml -st -p Hello --ignore-eos -c 400000 --backend ref
 # A model that is cut short while it is mapped: a message that names it, and the code of a model that cannot be read, not SIGBUS.
 cp "$model" "$work/cut.gguf"
-: >"$out"
+: >"$err"
 "$llama" run -m "$work/cut.gguf" -p Once --ignore-eos -c 400000 --no-pack -t 2 >"$out" 2>"$err" </dev/null &
 id=$!
 tries=0

@@ -36,22 +36,26 @@ static void build_model(rig *r) {
     build_layers(r, 16);
 }
 
-/* The forecast of a linear layer whose only weight row is so long that sixteen prepared rows are exactly as many bytes as no size_t holds. */
-enum { ROW_PARTS = 64 };
-
-static tl_status forecast_endless_row(const char *spec, rig *r, tl_plan_memory *forecast) {
-    int64_t k = (int64_t)(SIZE_MAX / ROW_PARTS) + 1;
+/* The forecast of a linear layer whose only weight row is of k elements. */
+static tl_status forecast_long_row(const char *spec, tl_dtype type, int64_t k, rig *r, tl_plan_memory *forecast) {
     tl_tensor *w;
     *r = rig_open(spec);
-    MUST(r, tl_bank_declare(r->bank, "w", TL_F32, 2, (int64_t[]){1, k}, NULL, &w, &r->err));
+    MUST(r, tl_bank_declare(r->bank, "w", type, 2, (int64_t[]){1, k}, NULL, &w, &r->err));
     tl_output(r->g, tl_linear(r->g, rig_input(r, "x", 1, k), w, NULL));
     return tl_plan_forecast(r->g, r->be, NULL, forecast, &r->err);
 }
 
+/* Rows so long that sixteen of them are more bytes than a size_t holds: for f32 by one byte; of q8_0 as long as x may be, which where
+ * a size_t has 64 bits is too much for two threads only. */
+static const int64_t endless_f32 = (int64_t)(SIZE_MAX / 64) + 1, endless_q8_0 = (INT64_MAX < SIZE_MAX ? INT64_MAX : SIZE_MAX) / 16 + 1 - 32;
+
 START_TEST(a_forecast_of_scratch_that_is_no_size_is_refused) {
     rig r;
     tl_plan_memory forecast;
-    REFUSED(&r, forecast_endless_row("ref:threads=1", &r, &forecast), TL_ERR_MEMORY, "overflows");
+    REFUSED(&r, forecast_long_row("ref:threads=1", TL_F32, endless_f32, &r, &forecast), TL_ERR_MEMORY, "overflows");
+    ck_assert_uint_eq(forecast.total, 0);
+    rig_close(&r);
+    REFUSED(&r, forecast_long_row("cpu:threads=2,pack=0", TL_Q8_0, endless_q8_0, &r, &forecast), TL_ERR_MEMORY, "its size overflows");
     ck_assert_uint_eq(forecast.total, 0);
     rig_close(&r);
 }
@@ -60,8 +64,8 @@ END_TEST
 START_TEST(a_forecast_of_an_endless_weight_row_counts_it) {
     rig r;
     tl_plan_memory forecast;
-    MUST(&r, forecast_endless_row("cpu:threads=1", &r, &forecast));
-    ck_assert_uint_ge(forecast.activations, (SIZE_MAX / ROW_PARTS + 1) * 4);
+    MUST(&r, forecast_long_row("cpu:threads=1", TL_F32, endless_f32, &r, &forecast));
+    ck_assert_uint_ge(forecast.activations, (size_t)endless_f32 * 4);
     rig_close(&r);
 }
 END_TEST
