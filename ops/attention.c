@@ -9,6 +9,7 @@
  * -inf scores are legal as long as each chunk keeps one finite score; a chunk whose scores are all -inf makes the result NaN. */
 #include "ops/internal.h"
 #include "tensor/math.h"
+#include "tensor/platform.h"
 #include "tensor/quant.h"
 
 enum { Q, K, V, SPAN, PAGES, BIAS, SINKS, N_SRC };
@@ -97,14 +98,18 @@ static const char *head_row(const tl_tensor *kv, int64_t row, int64_t head) {
     return (const char *)tl_data(kv) + row * kv->stride[0] + head * kv->stride[1];
 }
 
-/* How many keys a sequence can have, and the value that an end must not exceed. */
-static int64_t capacity(const tl_tensor *out, int64_t rows) {
-    return out->src[PAGES] ? out->src[PAGES]->shape[1] * TL_ATTENTION_PAGE : rows;
+/* No more than an i32 can name, however many pages a table has room for or often a view repeats its rows: so products of it stay numbers. */
+int64_t tl_attention_keys(const tl_tensor *out, int64_t rows) {
+    const int64_t most = INT64_C(1) << 31;
+    const tl_tensor *pages = out->src[PAGES];
+    if (!pages)
+        return rows < most ? rows : most;
+    return pages->shape[1] < most / TL_ATTENTION_PAGE ? pages->shape[1] * TL_ATTENTION_PAGE : most;
 }
 
 tl_status tl_attention_check(const tl_tensor *out, const tl_plan *p, tl_error *err) {
     const tl_tensor *pages = out->src[PAGES], *bias = out->src[BIAS];
-    int64_t rows = tl_plan_dim0(p, out->src[K]), most = capacity(out, rows), sequences = pages ? tl_plan_dim0(p, pages) : 1;
+    int64_t rows = tl_plan_dim0(p, out->src[K]), most = tl_attention_keys(out, rows), sequences = pages ? tl_plan_dim0(p, pages) : 1;
     for (int64_t i = 0; i < tl_plan_dim0(p, out->src[SPAN]); i++) {
         const int32_t *span = span_of(out, i);
         if (span[0] < 0 || span[0] >= sequences)
@@ -144,7 +149,8 @@ static int64_t longer(int64_t a, int64_t b) {
 
 size_t tl_attention_scratch(const tl_tensor *out) {
     int64_t d = out->src[K]->shape[2], dv = out->src[V]->shape[2];
-    return (size_t)(d + longer(d, dv) + TL_ATTENTION_CHUNK + 2 * dv) * sizeof(float);
+    size_t bytes; /* a row of any of these fits a size_t four times */
+    return tl_mul_size((size_t)(d + longer(d, dv) + TL_ATTENTION_CHUNK + 2 * dv), sizeof(float), &bytes) ? bytes : SIZE_MAX;
 }
 
 static worker make_worker(const tl_tensor *out, void *scratch) {
@@ -262,7 +268,7 @@ void tl_attention_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *sc
  * what neighbours of one sequence see in common counts once. */
 static double visible_keys(const tl_tensor *out, int64_t queries, double *distinct) {
     const tl_tensor *span = out->src[SPAN];
-    int64_t most = capacity(out, out->src[K]->shape[0]), low = 0, high = 0;
+    int64_t most = tl_attention_keys(out, out->src[K]->shape[0]), low = 0, high = 0;
     *distinct = queries > 0 ? (double)most : 0;
     if (!(span->base->mark & TL_MARK_INPUT) || !tl_data(span))
         return (double)queries * (double)most;

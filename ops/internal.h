@@ -17,6 +17,8 @@ size_t tl_linear_scratch(const tl_tensor *out);
 size_t tl_matmul_scratch(const tl_tensor *out);
 size_t tl_attention_scratch(const tl_tensor *out);
 size_t tl_embed_scratch(const tl_tensor *out);
+/* How many keys a sequence can have, and the value that an end must not exceed, where k has so many rows. */
+int64_t tl_attention_keys(const tl_tensor *out, int64_t rows);
 tl_status tl_attention_check(const tl_tensor *out, const tl_plan *p, tl_error *err);
 tl_status tl_embed_check(const tl_tensor *out, const tl_plan *p, tl_error *err);
 tl_status tl_gather_check(const tl_tensor *out, const tl_plan *p, tl_error *err);

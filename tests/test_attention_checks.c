@@ -136,6 +136,49 @@ START_TEST(scratch_for_a_huge_group_of_heads_is_counted_or_refused) {
 }
 END_TEST
 
+/* One key and value repeated as often as a view may: a query can see at most as many as an i32 numbers, and what their chunks leave is more
+ * than 32 bits can count. */
+START_TEST(parts_of_a_query_over_repeated_keys_are_counted_or_refused) {
+    enum { HEADS = 1 << 17 };
+    const int64_t rows = INT64_C(1) << 53;
+    rig r = rig_open("cpu:threads=2");
+    tl_tensor *q = tl_input(r.g, "q", TL_F32, 3, SHAPE(1, HEADS, 1)), *span = tl_input(r.g, "span", TL_I32, 2, SHAPE(1, 3));
+    tl_tensor *k = tl_broadcast(r.g, tl_input(r.g, "k", TL_F32, 3, SHAPE(1, 1, 1)), 3, SHAPE(rows, 1, 1));
+    tl_tensor *v = tl_broadcast(r.g, tl_input(r.g, "v", TL_F32, 3, SHAPE(1, 1, 2)), 3, SHAPE(rows, 1, 2));
+    tl_output(r.g, tl_attention(r.g, q, k, v, span, NULL, NULL, NULL, 1, 0));
+    tl_plan_memory m;
+    tl_status s = tl_plan_forecast(r.g, r.be, NULL, &m, &r.err);
+    if (sizeof(size_t) > 4) {
+        uint64_t part = sizeof(float) * (2 + 2), chunks = (UINT64_C(1) << 31) / TL_ATTENTION_CHUNK;
+        ck_assert_int_eq(s, TL_OK);
+        ck_assert_uint_gt(m.activations, chunks * HEADS * part);
+        ck_assert_uint_lt(m.activations, (chunks + 16) * HEADS * part);
+    } else {
+        REFUSED(&r, s, TL_ERR_MEMORY, "overflows");
+    }
+    rig_close(&r);
+}
+END_TEST
+
+/* Heads so long that the reference's scratch is more than 32 bits can count, by a few bytes. */
+START_TEST(scratch_for_a_huge_head_is_counted_or_refused) {
+    const int64_t d = (1 << 28) - 1;
+    rig r = rig_open("ref:threads=1");
+    tl_tensor *q = tl_input(r.g, "q", TL_F32, 3, SHAPE(1, 1, d)), *span = tl_input(r.g, "span", TL_I32, 2, SHAPE(1, 3));
+    tl_tensor *k = tl_input(r.g, "k", TL_F16, 3, SHAPE(1, 1, d)), *v = tl_input(r.g, "v", TL_F16, 3, SHAPE(1, 1, d));
+    tl_output(r.g, tl_attention(r.g, q, k, v, span, NULL, NULL, NULL, 1, 0));
+    tl_plan_memory m;
+    tl_status s = tl_plan_forecast(r.g, r.be, NULL, &m, &r.err);
+    if (sizeof(size_t) > 4) {
+        ck_assert_int_eq(s, TL_OK);
+        ck_assert_uint_gt(m.workers, UINT64_C(1) << 32);
+    } else {
+        REFUSED(&r, s, TL_ERR_MEMORY, "overflows");
+    }
+    rig_close(&r);
+}
+END_TEST
+
 static Suite *attention_checks_suite(void) {
     Suite *s = suite_create("attention_checks");
     TCase *c = tcase_create("checks");
@@ -144,6 +187,8 @@ static Suite *attention_checks_suite(void) {
     tcase_add_test(c, says_what_does_not_fit);
     tcase_add_test(c, passes_the_size_of_q_on);
     tcase_add_test(c, scratch_for_a_huge_group_of_heads_is_counted_or_refused);
+    tcase_add_test(c, parts_of_a_query_over_repeated_keys_are_counted_or_refused);
+    tcase_add_test(c, scratch_for_a_huge_head_is_counted_or_refused);
     suite_add_tcase(s, c);
     return s;
 }

@@ -422,6 +422,24 @@ START_TEST(large_shapes_are_forecast_or_refused) {
     ck_assert_uint_le(m.workers, 4 * 8 * (uint64_t)d * 4);
     tl_plan *p;
     ck_assert_int_eq(tl_plan_new(&p, r.g, r.be, NULL, &r.err), TL_ERR_MEMORY);
+
+    rig_next_graph(&r); /* a table of pages for 2^64 keys, of which 2^31 can be named */
+    tl_tensor *pages = tl_input(r.g, "pages", TL_I32, 2, SHAPE(1, (int64_t)1 << 58));
+    k = tl_input(r.g, "k", TL_F32, 3, SHAPE(64, 1, 2));
+    q = tl_input(r.g, "q", TL_F32, 3, SHAPE(1, 1, 2));
+    span = tl_input(r.g, "span", TL_I32, 2, SHAPE(1, 3));
+    tl_output(r.g, tl_attention(r.g, q, k, k, span, pages, NULL, NULL, 1, 0));
+    MUST(&r, tl_plan_forecast(r.g, r.be, NULL, &m, &r.err));
+    ck_assert_uint_gt(m.activations, ((uint64_t)1 << 60) + ((uint64_t)1 << 31) / TL_ATTENTION_CHUNK * 16);
+    ck_assert_uint_lt(m.activations, ((uint64_t)1 << 60) + ((uint64_t)1 << 31));
+
+    rig_next_graph(&r); /* heads of one group: their scratch is more than 2^64 bytes */
+    k = tl_input(r.g, "k", TL_F32, 3, SHAPE(64, 1, 2));
+    v = tl_input(r.g, "v", TL_F32, 3, SHAPE(64, 1, 1));
+    q = tl_input(r.g, "q", TL_F32, 3, SHAPE(1, (int64_t)1 << 57, 2));
+    span = tl_input(r.g, "span", TL_I32, 2, SHAPE(1, 3));
+    tl_output(r.g, tl_attention(r.g, q, k, v, span, NULL, NULL, NULL, 1, 0));
+    REFUSED(&r, tl_plan_forecast(r.g, r.be, NULL, &m, &r.err), TL_ERR_MEMORY, "overflows");
     rig_close(&r);
 }
 END_TEST

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
-#include "ops/ops.h"
+#include "ops/internal.h"
 #include "tensor/math.h"
+#include "tensor/platform.h"
 
 enum { Q, K, V, SPAN, PAGES, BIAS, SINKS };
 enum { MOST_LENGTH = 1 << 16 }; /* of a head */
@@ -52,14 +53,20 @@ static int64_t block_floats(shape s) {
     return k > v ? k : v;
 }
 
-/* Bytes of so many floats; SIZE_MAX where that is no size. */
-static size_t bytes_of(int64_t floats) {
-    return (uint64_t)floats > SIZE_MAX / sizeof(float) ? SIZE_MAX : (size_t)floats * sizeof(float);
+/* Bytes of a times b times c floats; SIZE_MAX where that is no size. */
+static size_t bytes_of(int64_t a, int64_t b, int64_t c) {
+    const int64_t factors[] = {a, b, c};
+    size_t n = sizeof(float);
+    for (int i = 0; i < 3; i++)
+        if ((uint64_t)factors[i] > SIZE_MAX || !tl_mul_size(n, (size_t)factors[i], &n))
+            return SIZE_MAX;
+    return n;
 }
 
 size_t tl_cpu_attention_scratch(const tl_tensor *t) {
     shape s = shape_of(t);
-    return bytes_of(block_floats(s) + QUERIES * s.group * (s.d + 2 * s.dv + 4 + TL_ATTENTION_CHUNK));
+    size_t units = bytes_of(QUERIES, s.group, s.d + 2 * s.dv + 4 + TL_ATTENTION_CHUNK), all;
+    return tl_add_size(units, (size_t)block_floats(s) * sizeof(float), &all) ? all : SIZE_MAX;
 }
 
 static work work_of(shape s, int64_t queries, void *scratch) {
@@ -322,8 +329,7 @@ static int64_t part_floats(shape s) {
 }
 
 static int64_t most_chunks(const tl_tensor *t) {
-    int64_t keys = t->src[PAGES] ? tl_dim(t->src[PAGES], 1) * TL_ATTENTION_PAGE : tl_dim(t->src[K], 0);
-    return (keys + TL_ATTENTION_CHUNK - 1) / TL_ATTENTION_CHUNK + 1;
+    return (tl_attention_keys(t, tl_dim(t->src[K], 0)) + TL_ATTENTION_CHUNK - 1) / TL_ATTENTION_CHUNK + 1;
 }
 
 /* It pays where a query's tiles, one a key head, are so few that unequal cores cannot share them well. */
@@ -332,7 +338,7 @@ size_t tl_cpu_attention_parts(const tl_cpu *cpu, const tl_tensor *t) {
     bool may_be_one = t->size || t->shape[0] == 1;
     if (cpu->threads == 1 || !may_be_one || s.heads / s.group >= 8 * cpu->threads || most_chunks(t) <= 2)
         return 0;
-    return bytes_of(most_chunks(t) * s.heads * part_floats(s));
+    return bytes_of(most_chunks(t), s.heads, part_floats(s));
 }
 
 static float *part_of(const cpu_step *step, shape s, int64_t chunk, int64_t head) {
