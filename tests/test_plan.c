@@ -70,6 +70,23 @@ START_TEST(a_forecast_of_an_endless_weight_row_counts_it) {
 }
 END_TEST
 
+/* A row that is small as it is and as it shall be, but not as the f32 between: more than 32 bits can count. */
+START_TEST(a_row_on_its_way_from_type_to_type_is_counted_or_refused) {
+    const int64_t n = 1 << 30;
+    rig r = rig_open("ref:threads=1");
+    tl_plan_memory forecast;
+    tl_output(r.g, tl_cast(r.g, tl_input(r.g, "x", TL_Q4_0, 2, (int64_t[]){1, n}), TL_Q4_1));
+    tl_status s = tl_plan_forecast(r.g, r.be, NULL, &forecast, &r.err);
+    if (sizeof(size_t) > 4) {
+        ck_assert_int_eq(s, TL_OK);
+        ck_assert_uint_eq(forecast.workers, (uint64_t)n * 4);
+    } else {
+        REFUSED(&r, s, TL_ERR_MEMORY, "overflows");
+    }
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(the_forecast_is_what_a_plan_allocates_to_the_byte) {
     for (int option = 0; option < 4; option++) {
         rig r = rig_open(specs[_i]);
@@ -401,6 +418,7 @@ static Suite *plan_suite(void) {
     tcase_set_timeout(c, 60);
     tcase_add_test(c, a_forecast_of_scratch_that_is_no_size_is_refused);
     tcase_add_test(c, a_forecast_of_an_endless_weight_row_counts_it);
+    tcase_add_test(c, a_row_on_its_way_from_type_to_type_is_counted_or_refused);
     tcase_add_loop_test(c, the_forecast_is_what_a_plan_allocates_to_the_byte, 0, N_SPECS);
     tcase_add_loop_test(c, reuse_makes_a_deep_graph_as_small_as_a_few_layers, 0, N_SPECS);
     tcase_add_loop_test(c, a_very_deep_graph_plans_as_a_short_one_does, 0, N_SPECS);
