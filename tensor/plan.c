@@ -204,8 +204,10 @@ static tl_status lay_out(tl_plan *p, tl_error *err) {
     tl_plan_private *q = p->priv;
     for (int i = 0; i < q->n_intervals; i++) {
         size_t padded;
-        if (!tl_add_size(q->intervals[i].bytes, 63, &padded) || !tl_add_size(q->memory.no_reuse, padded / 64 * 64, &q->memory.no_reuse))
-            return tl_fail(err, TL_ERR_MEMORY, "plan: the sum of all nodes overflows");
+        if (!tl_add_size(q->intervals[i].bytes, 63, &padded))
+            return tl_fail(err, TL_ERR_MEMORY, "plan: the size of a node or its scratch overflows");
+        if (!tl_add_size(q->memory.no_reuse, padded / 64 * 64, &q->memory.no_reuse))
+            q->memory.no_reuse = SIZE_MAX;
     }
     tl_status s = tl_layout_intervals(q->intervals, q->n_intervals, !p->options.no_reuse, &q->memory.activations);
     if (s)

@@ -331,7 +331,7 @@ typedef struct tl_plan_options {
 
 typedef struct tl_plan_memory {
     size_t activations; /* nodes, inputs, outputs, scratch of steps */
-    size_t no_reuse;    /* what activations would be without reuse */
+    size_t no_reuse;    /* what activations would be without reuse; SIZE_MAX: no size */
     size_t workers;     /* scratch of all workers */
     size_t total;       /* activations + workers */
 } tl_plan_memory;

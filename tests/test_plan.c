@@ -87,6 +87,23 @@ START_TEST(a_row_on_its_way_from_type_to_type_is_counted_or_refused) {
 }
 END_TEST
 
+/* Nodes that together are more than a size_t counts, but take turns in memory. */
+START_TEST(a_graph_that_fits_only_by_reuse_is_forecast) {
+    const int64_t n = SIZE_MAX / 64 / 16 * 16;
+    rig r = rig_open("ref:threads=1");
+    tl_plan_memory forecast;
+    tl_tensor *x = rig_input(&r, "x", 1, n);
+    for (int i = 0; i < 20; i++)
+        x = tl_softmax(r.g, x, NULL, 1);
+    tl_output(r.g, x);
+    MUST(&r, tl_plan_forecast(r.g, r.be, NULL, &forecast, &r.err));
+    ck_assert_uint_eq(forecast.activations, 3 * (size_t)n * 4);
+    ck_assert_uint_eq(forecast.no_reuse, SIZE_MAX);
+    REFUSED(&r, tl_plan_forecast(r.g, r.be, &(tl_plan_options){.no_reuse = true}, &forecast, &r.err), TL_ERR_MEMORY, "cannot lay out");
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(the_forecast_is_what_a_plan_allocates_to_the_byte) {
     for (int option = 0; option < 4; option++) {
         rig r = rig_open(specs[_i]);
@@ -419,6 +436,7 @@ static Suite *plan_suite(void) {
     tcase_add_test(c, a_forecast_of_scratch_that_is_no_size_is_refused);
     tcase_add_test(c, a_forecast_of_an_endless_weight_row_counts_it);
     tcase_add_test(c, a_row_on_its_way_from_type_to_type_is_counted_or_refused);
+    tcase_add_test(c, a_graph_that_fits_only_by_reuse_is_forecast);
     tcase_add_loop_test(c, the_forecast_is_what_a_plan_allocates_to_the_byte, 0, N_SPECS);
     tcase_add_loop_test(c, reuse_makes_a_deep_graph_as_small_as_a_few_layers, 0, N_SPECS);
     tcase_add_loop_test(c, a_very_deep_graph_plans_as_a_short_one_does, 0, N_SPECS);
