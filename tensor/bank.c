@@ -101,7 +101,7 @@ static tl_status enter(tl_bank *b, const char *what, const char *name, tl_dtype 
             return tl_fail(err, TL_ERR_USAGE, "%s: axis %d of '%s' is a named size (tl_size), which only tensors of a graph may follow",
                            what, i, name);
         int64_t blocks = i == rank - 1 ? shape[i] / d->block : shape[i];
-        if ((uint64_t)blocks > SIZE_MAX || !tl_mul_size(bytes, (size_t)blocks, &bytes) || bytes > SIZE_MAX / 4)
+        if ((uint64_t)blocks > SIZE_MAX || !tl_mul_size(bytes, (size_t)blocks, &bytes) || bytes > TL_TENSOR_MOST)
             return tl_fail(err, TL_ERR_MEMORY, "%s: the size of '%s' overflows", what, name);
     }
     if ((size_t)b->n * 2 >= b->n_slots && !grow_slots(b))
@@ -135,16 +135,29 @@ static void leave(tl_bank *b, tl_tensor *t) {
     /* Nothing was entered after t, so no other probe sequence runs through its slot except ones that were complete without it. */
 }
 
+/* Enters a tensor of the bank's own, whose bytes are yet to be counted. */
+static tl_status enter_own(tl_bank *b, const char *what, const char *name, tl_dtype dtype, int rank, const int64_t *shape,
+                           const tl_layout *layout, tl_tensor **out, tl_error *err) {
+    tl_status s = enter(b, what, name, dtype, rank, shape, out, err);
+    if (s)
+        return s;
+    (*out)->layout = layout;
+    (*out)->mark |= TL_MARK_STATE;
+    if (tl_bytes(*out) > TL_COUNT_MOST - b->bytes) {
+        leave(b, *out);
+        return tl_fail(err, TL_ERR_MEMORY, "%s: the size of the bank overflows with '%s'", what, name);
+    }
+    return TL_OK;
+}
+
 tl_status tl_bank_add(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const tl_layout *layout,
                       tl_tensor **out, tl_error *err) {
     tl_tensor *t = NULL;
     if (out)
         *out = NULL;
-    tl_status s = enter(b, "tl_bank_add", name, dtype, rank, shape, &t, err);
+    tl_status s = enter_own(b, "tl_bank_add", name, dtype, rank, shape, layout, &t, err);
     if (s)
         return s;
-    t->layout = layout;
-    t->mark |= TL_MARK_STATE;
     size_t bytes = tl_bytes(t);
     s = b->backend->ops->alloc(b->backend, bytes, t->buffer);
     if (s) {
@@ -162,11 +175,9 @@ tl_status tl_bank_declare(tl_bank *b, const char *name, tl_dtype dtype, int rank
     tl_tensor *t = NULL;
     if (out)
         *out = NULL;
-    tl_status s = enter(b, "tl_bank_declare", name, dtype, rank, shape, &t, err);
+    tl_status s = enter_own(b, "tl_bank_declare", name, dtype, rank, shape, layout, &t, err);
     if (s)
         return s;
-    t->layout = layout;
-    t->mark |= TL_MARK_STATE;
     b->bytes += tl_bytes(t);
     if (out)
         *out = t;

@@ -185,8 +185,7 @@ static tl_status settle(tl_graph *g, tl_tensor *t, const char *what) {
                                  block);
         t->stride[i] = (int64_t)bytes;
         uint64_t blocks = (uint64_t)(t->shape[i] / block);
-        if (blocks > SIZE_MAX || !tl_mul_size(bytes, (size_t)blocks, &bytes) ||
-            bytes > (size_t)(INT64_MAX < SIZE_MAX ? INT64_MAX : SIZE_MAX) / 4)
+        if (blocks > SIZE_MAX || !tl_mul_size(bytes, (size_t)blocks, &bytes) || bytes > TL_TENSOR_MOST)
             return tl_graph_fail(g, TL_ERR_MEMORY, "%s: the size of %s overflows", what, tl_describe(t, text, sizeof text));
     }
     return TL_OK;

@@ -5,6 +5,11 @@
 #include "tensor/arena.h"
 #include "tensor/tensor.h"
 
+/* Bytes that a tensor in memory may have: a few of them still make a size, and their elements can be counted. */
+#define TL_TENSOR_MOST ((size_t)(INT64_MAX < SIZE_MAX ? INT64_MAX : SIZE_MAX) / 4)
+/* The same for what need not be in memory: a view that repeats its base, all tensors of a bank together. */
+#define TL_COUNT_MOST ((uint64_t)INT64_MAX / 4)
+
 typedef struct tl_size_entry {
     const char *name;
     int64_t max;

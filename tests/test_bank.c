@@ -90,6 +90,7 @@ static const struct {
     {"w", TL_F32, 2, {INT64_C(1) << 40, INT64_C(1) << 40}, TL_ERR_MEMORY, "overflow"},
     {"w", TL_F32, 3, {INT64_C(1) << 31, INT64_C(1) << 31, 1}, TL_ERR_MEMORY, "'w'"},
     {"w", TL_F32, 1, {INT64_MAX}, TL_ERR_MEMORY, "overflow"},
+    {"w", TL_Q2_K, 2, {INT64_C(1) << 31, INT64_C(1) << 32}, TL_ERR_MEMORY, "overflow"}, /* less than 2^62 bytes, but 2^63 elements */
 };
 
 START_TEST(an_impossible_tensor_is_refused_and_leaves_no_trace) {
@@ -129,6 +130,28 @@ START_TEST(a_view_with_rows_of_4_gib_is_read_by_whole_rows_only) {
     float values[4];
     ck_assert_ptr_nonnull(endless);
     REFUSED(&r, tl_read(endless, values, sizeof values, &r.err), TL_ERR_USAGE, "whole rows of 4294967296");
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(a_bank_counts_its_bytes_or_refuses_more) {
+    rig r = rig_open("ref");
+    tl_tensor *t;
+    int64_t rows = INT64_C(1) << 29; /* of 2^29 bytes: what 32 bits can count, and eight of that */
+    for (int i = 0; i < 8; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "w%d", i);
+        MUST(&r, tl_bank_declare(r.bank, name, TL_I8, 2, (int64_t[]){1, rows}, NULL, &t, &r.err));
+    }
+    ck_assert_uint_eq(tl_bank_bytes(r.bank), UINT64_C(1) << 32);
+    tl_status s = tl_bank_declare(r.bank, "large", TL_I8, 2, (int64_t[]){rows, INT64_C(1) << 31}, NULL, &t, &r.err);
+    if (sizeof(size_t) > 4)
+        MUST(&r, s);
+    REFUSED(&r, tl_bank_declare(r.bank, "more", TL_I8, 2, (int64_t[]){rows, INT64_C(1) << 31}, NULL, &t, &r.err), TL_ERR_MEMORY,
+            "overflow");
+    ck_assert_ptr_null(t);
+    ck_assert_ptr_null(tl_bank_find(r.bank, "more"));
+    ck_assert_uint_eq(tl_bank_bytes(r.bank), (UINT64_C(1) << 32) + (s ? 0 : UINT64_C(1) << 60));
     rig_close(&r);
 }
 END_TEST
@@ -334,6 +357,7 @@ static Suite *bank_suite(void) {
     tcase_add_loop_test(c, an_impossible_tensor_is_refused_and_leaves_no_trace, 0, (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(c, memory_of_the_callers_must_be_aligned_for_its_type);
     tcase_add_test(c, a_view_with_rows_of_4_gib_is_read_by_whole_rows_only);
+    tcase_add_test(c, a_bank_counts_its_bytes_or_refuses_more);
     tcase_add_test(c, a_named_size_is_refused_as_such);
     tcase_add_test(c, nothing_given_gives_a_message);
     tcase_add_test(c, a_wrapped_tensor_is_the_callers_memory);
