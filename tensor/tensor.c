@@ -167,15 +167,16 @@ tl_status tl_read(const tl_tensor *t, void *data, size_t bytes, tl_error *err) {
         return TL_OK;
     if (!data)
         return tl_fail(err, TL_ERR_USAGE, "tl_read: no memory given for %s", tl_describe(t, text, sizeof text));
-    size_t row = (size_t)dense_bytes(t, tl_dim(t, -1)), element = (size_t)tl_dtype_get(t->dtype)->block_bytes;
+    uint64_t row = dense_bytes(t, tl_dim(t, -1)); /* of a view that repeats its base perhaps more than a size_t holds */
+    size_t element = (size_t)tl_dtype_get(t->dtype)->block_bytes;
     bool dense = tl_dense(t);
-    size_t piece = dense ? bytes : tl_row_dense(t) ? row : element;
+    size_t piece = dense ? bytes : tl_row_dense(t) ? (size_t)row : element;
     for (size_t at = 0; at < bytes; at += piece) {
         size_t from = buffer_offset(t);
         if (!dense) {
             from += (size_t)row_offset(t, (int64_t)(at / row));
             if (piece == element && t->rank > 0)
-                from += at % row / element * (size_t)t->stride[t->rank - 1];
+                from += (size_t)(at % row / element) * (size_t)t->stride[t->rank - 1];
         }
         if (piece > bytes - at)
             piece = bytes - at;

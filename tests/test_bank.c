@@ -134,6 +134,21 @@ START_TEST(a_view_with_rows_of_4_gib_is_read_by_whole_rows_only) {
 }
 END_TEST
 
+START_TEST(a_view_of_one_row_of_4_gib_is_read) {
+    rig r = rig_open("ref");
+    tl_tensor *one, *endless;
+    MUST(&r, tl_bank_add(r.bank, "one", TL_F32, 1, (int64_t[]){1}, NULL, &one, &r.err));
+    *(float *)tl_data(one) = 7;
+    endless = tl_broadcast(r.g, one, 1, (int64_t[]){1 << 30});
+    ck_assert_ptr_nonnull(endless);
+    float values[3] = {0};
+    MUST(&r, tl_read(endless, values, sizeof values, &r.err));
+    for (int i = 0; i < 3; i++)
+        ck_assert_float_eq(values[i], 7);
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(a_bank_counts_its_bytes_or_refuses_more) {
     rig r = rig_open("ref");
     tl_tensor *t;
@@ -357,6 +372,7 @@ static Suite *bank_suite(void) {
     tcase_add_loop_test(c, an_impossible_tensor_is_refused_and_leaves_no_trace, 0, (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(c, memory_of_the_callers_must_be_aligned_for_its_type);
     tcase_add_test(c, a_view_with_rows_of_4_gib_is_read_by_whole_rows_only);
+    tcase_add_test(c, a_view_of_one_row_of_4_gib_is_read);
     tcase_add_test(c, a_bank_counts_its_bytes_or_refuses_more);
     tcase_add_test(c, a_named_size_is_refused_as_such);
     tcase_add_test(c, nothing_given_gives_a_message);
