@@ -191,18 +191,22 @@ static tl_status settle(tl_graph *g, tl_tensor *t, const char *what) {
     return TL_OK;
 }
 
-/* A view must stay inside its base: the farthest byte is checked. */
+/* A view must stay inside its base: the farthest byte is checked. Where it repeats it, its elements are to be countable all the same. */
 static tl_status settle_view(tl_graph *g, tl_tensor *t) {
     char text[160];
     const tl_dtype_info *d = tl_dtype_get(t->dtype);
     if (!d || t->rank < 1 || t->rank > TL_MAX_RANK || t->base != t->src[0]->base)
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: the view is malformed", t->op->name);
     size_t end = (size_t)d->block_bytes, span;
+    uint64_t dense = (uint64_t)d->block_bytes;
     bool fits = tl_add_size(end, t->offset, &end);
     for (int i = 0; fits && i < t->rank; i++) {
-        int64_t steps = (i == t->rank - 1 ? t->shape[i] / d->block : t->shape[i]) - 1;
-        fits = t->shape[i] >= 1 && steps >= 0 && t->stride[i] >= 0 && tl_mul_size((size_t)steps, (size_t)t->stride[i], &span) &&
-               tl_add_size(end, span, &end);
+        int64_t blocks = i == t->rank - 1 ? t->shape[i] / d->block : t->shape[i];
+        fits = blocks >= 1 && t->stride[i] >= 0 && dense <= TL_COUNT_MOST / (uint64_t)blocks;
+        dense *= fits ? (uint64_t)blocks : 1;
+        if (t->stride[i] > 0)
+            fits = fits && (uint64_t)blocks <= SIZE_MAX && (uint64_t)t->stride[i] <= SIZE_MAX &&
+                   tl_mul_size((size_t)blocks - 1, (size_t)t->stride[i], &span) && tl_add_size(end, span, &end);
     }
     if (!fits || end > tl_bytes(t->base))
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s leaves its parent", t->op->name, tl_describe(t, text, sizeof text));

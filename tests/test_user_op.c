@@ -421,6 +421,56 @@ START_TEST(an_op_that_contradicts_itself_is_refused) {
 }
 END_TEST
 
+/* ---- window: a view of x's memory with any lengths and strides ---- */
+
+typedef struct window_params {
+    int64_t shape[2], stride[2];
+} window_params;
+
+static tl_status window_infer(tl_graph *g, tl_tensor *out) {
+    const tl_tensor *x = out->src[0];
+    const window_params *p = out->params;
+    (void)g;
+    out->dtype = x->dtype;
+    out->rank = 2;
+    out->base = x->base;
+    memcpy(out->shape, p->shape, sizeof p->shape);
+    memcpy(out->stride, p->stride, sizeof p->stride);
+    return TL_OK;
+}
+
+static const tl_op window_op = {.name = "window",
+                                .formula = "y[i, j] = the element of x at i stride[0] + j stride[1]",
+                                .id = -1,
+                                .min_src = 1,
+                                .max_src = 1,
+                                .flags = TL_OP_VIEW | TL_OP_STRIDED,
+                                .infer = window_infer};
+
+START_TEST(a_users_view_stays_inside_its_base_and_can_be_counted) {
+    static const struct {
+        window_params p;
+        bool fits;
+    } views[] = {
+        {{{3, 2}, {4, 4}}, true},
+        {{{3, 3}, {4, 4}}, false},
+        {{{1 << 30, 4}, {0, 4}}, true}, /* 16 GiB, of 16 bytes */
+        {{{INT64_C(1) << 40, INT64_C(1) << 19}, {0, 0}}, false},
+        {{{INT64_C(1) << 40, INT64_C(1) << 40}, {0, 0}}, false},
+        {{{(INT64_C(1) << 32) + 1, 1}, {4, 4}}, false}, /* 32 bits would see the first row only */
+        {{{1, 2}, {4, INT64_C(1) << 32}}, false},
+    };
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+        rig r = rig_open("ref");
+        tl_tensor *x = rig_input(&r, "x", 1, 4), *y = tl_node(r.g, &window_op, 1, &x, &views[i].p, sizeof views[i].p);
+        ck_assert_int_eq(y != NULL, views[i].fits);
+        if (!views[i].fits)
+            FAILED(r.g, "window");
+        rig_close(&r);
+    }
+}
+END_TEST
+
 static Suite *user_op_suite(void) {
     Suite *s = suite_create("user op");
     TCase *c = tcase_create("user op");
@@ -434,6 +484,7 @@ static Suite *user_op_suite(void) {
     tcase_add_loop_test(c, a_users_check_of_small_integers_waits_for_them, 0, N_SPECS);
     tcase_add_loop_test(c, an_elementwise_op_leaves_a_source_of_another_shape_alone, 0, N_SPECS);
     tcase_add_test(c, an_op_that_contradicts_itself_is_refused);
+    tcase_add_test(c, a_users_view_stays_inside_its_base_and_can_be_counted);
     tcase_add_loop_test(c, an_elementwise_op_of_the_user_runs_in_place, 0, N_SPECS);
     suite_add_tcase(s, c);
     return s;
