@@ -1,4 +1,5 @@
 /* plan_print.c: a plan's steps, memory and profile as text and rows. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -6,10 +7,15 @@
 #include "tensor/plan.h"
 #include "tensor/platform.h"
 
+/* Toward zero; the nearest that there is where no integer is so large, 0 for NaN: a cost is whatever an op says. */
+static long long whole(double v) {
+    return v >= 0x1p63 ? LLONG_MAX : v > -0x1p63 ? (long long)v : v == v ? LLONG_MIN : 0;
+}
+
 static bool put_step(const tl_plan_step *s, int i, tl_sink sink, void *ctx) {
     char line[320], what[160];
     int n = snprintf(line, sizeof line, "%4d  %-12s %-24s tiles %6lld  %9lld KiB  %9lld kop  %s\n", i, s->op, s->kernel,
-                     (long long)s->max_tiles, (long long)((s->cost.read + s->cost.written) / 1024), (long long)(s->cost.ops / 1000),
+                     (long long)s->max_tiles, whole((s->cost.read + s->cost.written) / 1024), whole(s->cost.ops / 1000),
                      tl_describe(s->node, what, sizeof what));
     return sink(ctx, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
 }

@@ -1,5 +1,7 @@
 /* test_user_op.c: an op of the user's own, through the same struct as a built-in one: parameters, scratch, rows cut over threads, a check
  * of values before the run, costs, states of its own; it runs on every backend with the same result. */
+#include <math.h>
+
 #include "tests/rig.h"
 
 static const char *const specs[] = {"ref", "ref:threads=3,tile=1", "cpu:threads=1", "cpu:threads=3,tile=1"};
@@ -471,6 +473,65 @@ START_TEST(a_users_view_stays_inside_its_base_and_can_be_counted) {
 }
 END_TEST
 
+/* ---- costly: says that it costs what its parameter says ---- */
+
+static tl_status costly_infer(tl_graph *g, tl_tensor *out) {
+    const tl_tensor *x = out->src[0];
+    (void)g;
+    out->dtype = x->dtype;
+    out->rank = x->rank;
+    memcpy(out->shape, x->shape, sizeof out->shape);
+    return TL_OK;
+}
+
+static void costly_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
+    (void)scratch;
+    for (int64_t r = row0; r < row1; r++)
+        memcpy(tl_row(out, r), tl_row(out->src[0], r), (size_t)tl_dim(out, -1) * sizeof(float));
+}
+
+static void costly_cost(const tl_tensor *out, int64_t rows, tl_cost *c) {
+    (void)rows;
+    c->ops = c->read = *(const double *)out->params;
+}
+
+static const tl_op costly_op = {.name = "costly",
+                                .formula = "y = x",
+                                .id = -1,
+                                .min_src = 1,
+                                .max_src = 1,
+                                .infer = costly_infer,
+                                .ref = costly_ref,
+                                .cost = costly_cost};
+
+START_TEST(a_users_cost_may_be_any_number) {
+    static const struct {
+        double cost;
+        const char *kib, *kop;
+    } costs[] = {{0, " 0 KiB", " 0 kop"},
+                 {2048000, " 2000 KiB", " 2048 kop"},
+                 {1e30, " 9223372036854775807 KiB", " 9223372036854775807 kop"},
+                 {INFINITY, " 9223372036854775807 KiB", " 9223372036854775807 kop"},
+                 {-1e30, " -9223372036854775808 KiB", " -9223372036854775808 kop"},
+                 {NAN, " 0 KiB", " 0 kop"}};
+    for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
+        rig r = rig_open(specs[_i]);
+        static text_sink s;
+        tl_tensor *x = rig_input(&r, "x", 10, 3);
+        tl_tensor *y = tl_output(r.g, tl_node(r.g, &costly_op, 1, &x, &costs[i].cost, sizeof costs[i].cost));
+        rig_plan(&r, NULL);
+        rig_fill(&r, x, 1);
+        rig_run(&r);
+        for (int k = 0; k < 30; k++)
+            ck_assert_float_eq(rig_value(&r, y, k), (float)(k + 1));
+        s = (text_sink){.calls_left = -1};
+        MUST(&r, tl_plan_print(r.plan, collect_text, &s));
+        ck_assert_msg(strstr(s.text, costs[i].kib) && strstr(s.text, costs[i].kop), "%s", s.text);
+        rig_close(&r);
+    }
+}
+END_TEST
+
 static Suite *user_op_suite(void) {
     Suite *s = suite_create("user op");
     TCase *c = tcase_create("user op");
@@ -485,6 +546,7 @@ static Suite *user_op_suite(void) {
     tcase_add_loop_test(c, an_elementwise_op_leaves_a_source_of_another_shape_alone, 0, N_SPECS);
     tcase_add_test(c, an_op_that_contradicts_itself_is_refused);
     tcase_add_test(c, a_users_view_stays_inside_its_base_and_can_be_counted);
+    tcase_add_loop_test(c, a_users_cost_may_be_any_number, 0, N_SPECS);
     tcase_add_loop_test(c, an_elementwise_op_of_the_user_runs_in_place, 0, N_SPECS);
     suite_add_tcase(s, c);
     return s;

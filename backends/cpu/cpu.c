@@ -146,7 +146,7 @@ const tl_layout *tl_cpu_layout(tl_backend *be, const tl_tensor *w, unsigned uses
 }
 
 int64_t tl_cpu_tile_rows(const tl_cpu *cpu, int64_t rows, double work) {
-    if (work * (double)rows <= cpu->tile)
+    if (!(work * (double)rows > cpu->tile)) /* also where an op says that it costs NaN */
         return rows;
     int64_t least = (int64_t)(cpu->tile / work) + 1, even = (rows + cpu->threads * 4 - 1) / (cpu->threads * 4);
     return even > least ? even : least < rows ? least : rows;
