@@ -7,6 +7,7 @@
 #include "models/model.h"
 #include "tests/demo_digest.h"
 #include "tests/model_rig.h"
+#include "tests/tokenizer_rig.h"
 
 /* ---- levels --------------------------------------------------------------------------------------------------------------- */
 
@@ -162,6 +163,22 @@ START_TEST(a_bank_of_more_than_4_GiB_is_counted) {
 }
 END_TEST
 
+/* Eight bytes for each of them in spm.c: 2^32 and a few. */
+START_TEST(a_text_of_more_spaces_than_a_vocabulary_can_join_is_refused) {
+    size_t n = ((size_t)1 << 29) / 3;
+    char *text = malloc(n);
+    tl_ids ids = {0};
+    tl_error err = {0};
+    ck_assert_ptr_nonnull(text);
+    memset(text, ' ', n);
+    tl_tokenizer *t = load(fresh(small_spm));
+    ck_assert_int_eq(tl_tokenizer_encode(t, text, n, 0, &ids, &err), TL_ERR_MEMORY);
+    ck_assert_uint_eq(ids.n, 0);
+    tl_tokenizer_free(t);
+    free(text);
+}
+END_TEST
+
 static Suite *module_suite(void) {
     Suite *s = suite_create("module");
     TCase *c = tcase_create("module");
@@ -171,6 +188,7 @@ static Suite *module_suite(void) {
     tcase_add_test(c, a_block_of_half_the_memory_or_more_is_refused_and_not_a_trap);
     tcase_add_test(c, a_row_too_long_for_a_panel_stays_as_stored);
     tcase_add_test(c, a_bank_of_more_than_4_GiB_is_counted);
+    tcase_add_test(c, a_text_of_more_spaces_than_a_vocabulary_can_join_is_refused);
     suite_add_tcase(s, c);
     return s;
 }
