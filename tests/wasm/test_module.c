@@ -179,6 +179,17 @@ START_TEST(a_text_of_more_spaces_than_a_vocabulary_can_join_is_refused) {
 }
 END_TEST
 
+START_TEST(a_vocabulary_of_more_bytes_than_4_GiB_is_refused_by_a_sampler) {
+    tl_sampler *s;
+    tl_error err = {0};
+    for (int extra = 0; extra < 2; extra++) {
+        ck_assert_int_eq(tl_sampler_new(&s, (1 << 29) + extra, NULL, &err), TL_ERR_MEMORY);
+        ck_assert_int_eq(tl_sampler_new(&s, (1 << 30) + extra, NULL, &err), TL_ERR_MEMORY);
+        ck_assert_ptr_null(s);
+    }
+}
+END_TEST
+
 static Suite *module_suite(void) {
     Suite *s = suite_create("module");
     TCase *c = tcase_create("module");
@@ -189,6 +200,7 @@ static Suite *module_suite(void) {
     tcase_add_test(c, a_row_too_long_for_a_panel_stays_as_stored);
     tcase_add_test(c, a_bank_of_more_than_4_GiB_is_counted);
     tcase_add_test(c, a_text_of_more_spaces_than_a_vocabulary_can_join_is_refused);
+    tcase_add_test(c, a_vocabulary_of_more_bytes_than_4_GiB_is_refused_by_a_sampler);
     suite_add_tcase(s, c);
     return s;
 }
