@@ -48,9 +48,14 @@ static double clamp_to(double x, double low, double high) {
     return x < low ? low : x > high ? high : x;
 }
 
-/* YaRN: the (fractional) pair that turns `turns` times within the trained context. */
+/* YaRN: ln of 1 / frequency of the pair that turns `turns` times within the trained context; NaN where no normal double is that. */
+static double yarn_ln(const tl_rope_config *c, double turns) {
+    return tl_ln(c->original_ctx / (turns * 2 * PI));
+}
+
+/* The (fractional) number of that pair. */
 static double yarn_pair(const tl_rope_config *c, double turns) {
-    return clamp_to(c->dims * tl_ln(c->original_ctx / (turns * 2 * PI)) / (2 * tl_ln(c->base)), -0x1p30, 0x1p30);
+    return clamp_to(c->dims * yarn_ln(c, turns) / (2 * tl_ln(c->base)), -0x1p30, 0x1p30);
 }
 
 /* YaRN ("NTK by parts", Peng et al. 2023, as llama.cpp): fast pairs keep their frequency, slow ones are interpolated, a ramp between. */
@@ -88,6 +93,9 @@ static tl_status check_config(const tl_rope_config *c, tl_error *err) {
         return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: original_ctx, the trained context, must be positive and finite");
     if (c->scaling == TL_ROPE_YARN && (!positive(c->beta_fast) || !positive(c->beta_slow)))
         return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: beta_fast and beta_slow must be positive and finite (32 and 1 are usual)");
+    double fast = yarn_ln(c, c->beta_fast), slow = yarn_ln(c, c->beta_slow);
+    if (c->scaling == TL_ROPE_YARN && (fast != fast || slow != slow))
+        return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: beta_fast and beta_slow must lie nearer to original_ctx");
     if (c->scaling == TL_ROPE_YARN && !(c->ext_factor >= 0 && c->ext_factor <= 1))
         return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: ext_factor must lie between 0 and 1");
     if (c->scaling == TL_ROPE_LLAMA3 && (!positive(c->low_freq) || !positive(c->high_freq) || c->high_freq <= c->low_freq))

@@ -134,6 +134,9 @@ START_TEST(refuses_configurations_that_mean_nothing) {
     REFUSES((c.scaling = TL_ROPE_YARN, c.original_ctx = -1), "original_ctx");
     REFUSES((c.scaling = TL_ROPE_YARN, c.beta_fast = 0), "beta_fast and beta_slow");
     REFUSES((c.scaling = TL_ROPE_YARN, c.beta_slow = NAN), "beta_fast and beta_slow");
+    REFUSES((c.scaling = TL_ROPE_YARN, c.beta_fast = 0x1p1022), "beta_fast and beta_slow");
+    REFUSES((c.scaling = TL_ROPE_YARN, c.beta_slow = 0x1p-1022), "beta_fast and beta_slow");
+    REFUSES((c.scaling = TL_ROPE_YARN, c.original_ctx = 0x1p-1070), "beta_fast and beta_slow");
     REFUSES((c.scaling = TL_ROPE_YARN, c.ext_factor = 2), "ext_factor");
     REFUSES((c.scaling = TL_ROPE_LLAMA3, c.high_freq = 1), "low_freq and high_freq");
     REFUSES(c.factors = factors, "frequency factor 1 is not positive");
