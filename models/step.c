@@ -68,7 +68,7 @@ typedef struct stream {
 static void put_token(stream *s) {
     tl_context *c = s->c;
     const tl_want *w = &s->wants[s->want];
-    int i = s->n++;
+    int64_t i = s->n++;
     c->ids[i] = w->ids[s->at];
     c->pos[i] = (int32_t)s->at;
     c->slots[i] = tl_session_row(w->session, s->at);
@@ -76,7 +76,7 @@ static void put_token(stream *s) {
     c->span[3 * i + 1] = 0;
     c->span[3 * i + 2] = (int32_t)s->at + 1;
     if (s->at >= w->n - w->n_rows)
-        c->take[s->m++] = i;
+        c->take[s->m++] = (int32_t)i;
     s->at++;
 }
 
@@ -120,7 +120,8 @@ static tl_status take_results(const stream *s, tl_error *err) {
         size_t width = (size_t)tl_dim(from[hidden], -1);
         bool read = false;
         for (int i = 0; i < s->m; i++) {
-            int token = c->take[i], want = 0;
+            int64_t token = c->take[i];
+            int want = 0;
             while (s->wants[want].session->slot != c->span[3 * token])
                 want++;
             tl_want *w = &s->wants[want];
@@ -133,7 +134,7 @@ static tl_status take_results(const stream *s, tl_error *err) {
             memcpy(w->rows + (size_t)(c->pos[token] - (w->n - w->n_rows)) * width, c->rows + (size_t)i * width, width * sizeof(float));
         }
     }
-    for (int i = 0; i < s->n; i++) {
+    for (int64_t i = 0; i < s->n; i++) {
         tl_session *session = c->sessions[c->span[3 * i]];
         session->ids[session->length++] = c->ids[i];
     }
