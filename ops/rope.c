@@ -29,6 +29,10 @@ tl_rope_config tl_rope_defaults(int dims) {
                             .factors = NULL};
 }
 
+static bool is_number(double x) {
+    return x == x;
+}
+
 /* x > 0 and finite (false for NaN). */
 static bool positive(double x) {
     return x > 0 && x < 0x1p1023;
@@ -93,8 +97,7 @@ static tl_status check_config(const tl_rope_config *c, tl_error *err) {
         return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: original_ctx, the trained context, must be positive and finite");
     if (c->scaling == TL_ROPE_YARN && (!positive(c->beta_fast) || !positive(c->beta_slow)))
         return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: beta_fast and beta_slow must be positive and finite (32 and 1 are usual)");
-    double fast = yarn_ln(c, c->beta_fast), slow = yarn_ln(c, c->beta_slow);
-    if (c->scaling == TL_ROPE_YARN && (fast != fast || slow != slow))
+    if (c->scaling == TL_ROPE_YARN && !(is_number(yarn_ln(c, c->beta_fast)) && is_number(yarn_ln(c, c->beta_slow))))
         return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: beta_fast and beta_slow must lie nearer to original_ctx");
     if (c->scaling == TL_ROPE_YARN && !(c->ext_factor >= 0 && c->ext_factor <= 1))
         return tl_fail(err, TL_ERR_USAGE, "tl_rope_freqs: ext_factor must lie between 0 and 1");
