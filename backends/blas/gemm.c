@@ -14,7 +14,8 @@ enum {
     STRIP_FLOATS = 1 << 18, /* of a decoded strip, where it has more than LEAST: 1 MiB, about a core's L2 */
     STRIP_LEAST = 16,
     STRIP_MOST = 256,
-    X_ROWS = 256 /* rows of x a call: their products with a strip are kept in scratch, for bias and residual */
+    X_ROWS = 256,     /* rows of x a call: their products with a strip are kept in scratch, for bias and residual */
+    K_MOST = 1 << 24, /* floats of a row: 16 decoded ones are a size everywhere; longer ones go the cpu backend's way */
 };
 
 /* Length of a strip of n rows (or columns) of k floats: even shares for the threads, within the bounds above. */
@@ -26,7 +27,8 @@ static int64_t strip_of(const tl_cpu *cpu, int64_t n, int64_t k) {
 
 /* Whether rows of k floats, `stride` bytes apart, are a matrix to BLAS, whose numbers are ints. */
 static bool is_matrix(int64_t stride, int64_t k) {
-    return stride % (int64_t)sizeof(float) == 0 && stride / (int64_t)sizeof(float) >= k && stride / (int64_t)sizeof(float) <= INT32_MAX;
+    return k <= K_MOST && stride % (int64_t)sizeof(float) == 0 && stride / (int64_t)sizeof(float) >= k &&
+           stride / (int64_t)sizeof(float) <= INT32_MAX;
 }
 
 /* ---- linear: x [.., k], w [n, k] -> [.., n] ---- */
