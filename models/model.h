@@ -239,7 +239,8 @@ TL_API void tl_sampler_free(tl_sampler *s);
 TL_API tl_status tl_sampler_next(tl_sampler *s, const float *logits, int32_t *id, tl_error *err);
 /* Tokens that came another way (the prompt), for the penalties. */
 TL_API tl_status tl_sampler_accept(tl_sampler *s, const int32_t *ids, size_t n, tl_error *err);
-TL_API void tl_sampler_reset(tl_sampler *s); /* forgets what was seen, restarts the random stream */
+TL_API void tl_sampler_forget(tl_sampler *s); /* what was seen; the random stream goes on */
+TL_API void tl_sampler_reset(tl_sampler *s);  /* forgets what was seen, restarts the random stream */
 /* The index of the largest logit, ties to the lower; NaN counts as -inf; -1 where n is 0. */
 TL_API int32_t tl_greedy(const float *logits, int32_t n);
 /* A seed from the clock, for seed -1. */

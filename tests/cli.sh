@@ -452,6 +452,10 @@ for way in '-s 7' '--temp 0 --presence-penalty 100 --repeat-last-n -1'; do
     [ "$code" -eq 0 ] && grep -o '"ids": *\[[^]]*\]' "$out" >"$work/ids" && [ "$(wc -l <"$work/ids")" -eq 2 ] && [ "$(sort -u "$work/ids" | wc -l)" -eq 1 ]
     verdict "chat /clear $way: the same question has the answer of a new chat" $?
 done
+printf 'hello\n/regen\n' | "$llama" chat -m "$model" --chat-template chatml -n 8 --ignore-eos --temp 0 --presence-penalty 100 --repeat-last-n -1 --json >"$out" 2>"$err"
+code=$?
+[ "$code" -eq 0 ] && grep -o '"ids": *\[[^]]*\]' "$out" >"$work/ids" && [ "$(wc -l <"$work/ids")" -eq 2 ] && [ "$(sort -u "$work/ids" | wc -l)" -eq 1 ]
+verdict "chat /regen: penalties know nothing of the answer that was dropped" $?
 "$llama" chat -m "$model" --chat-template chatml <"$work" >"$out" 2>"$err"
 code=$?
 [ "$code" -eq 1 ] && grep -q "stdin: " "$err"

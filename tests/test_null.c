@@ -42,6 +42,7 @@ START_TEST(questions_to_no_object_have_empty_answers) {
     ck_assert_uint_eq(tl_tokenizer_piece(NULL, 0, true).n, 0);
     ck_assert_int_eq(tl_tokenizer_find(NULL, "a", 1), -1);
     ck_assert(!tl_tokenizer_is_end(NULL, 0));
+    tl_sampler_forget(NULL);
     tl_sampler_reset(NULL);
 }
 END_TEST

@@ -431,6 +431,28 @@ START_TEST(reset_begins_the_stream_again_and_seeds_differ) {
 }
 END_TEST
 
+START_TEST(forgetting_what_was_seen_leaves_the_stream) {
+    enum { N = 50 };
+    float logits[N];
+    int same = 0;
+    fill(logits, N, 1);
+    tl_sampler_options o = bare();
+    tl_sampler *plain = sampler(N, &o);
+    o.repeat_penalty = 3;
+    tl_sampler *forgetful = sampler(N, &o), *other = sampler(N, &o);
+    for (int i = 0; i < 32; i++) {
+        int32_t id = next(plain, logits);
+        ck_assert_int_eq(next(forgetful, logits), id);
+        same += next(other, logits) == id;
+        tl_sampler_forget(forgetful);
+    }
+    ck_assert_int_lt(same, 32);
+    tl_sampler_free(plain);
+    tl_sampler_free(forgetful);
+    tl_sampler_free(other);
+}
+END_TEST
+
 /* ---- memory ---------------------------------------------------------------------------------------------------------------- */
 
 static tl_status use(const tl_sampler_options *o, tl_error *err) {
@@ -493,6 +515,7 @@ static Suite *sampler_suite(void) {
     tcase_add_test(c, a_seed_gives_the_same_tokens_everywhere);
     tcase_add_test(c, a_large_vocabulary_without_top_k_gives_the_same_tokens_everywhere);
     tcase_add_test(c, reset_begins_the_stream_again_and_seeds_differ);
+    tcase_add_test(c, forgetting_what_was_seen_leaves_the_stream);
     tcase_add_test(c, every_failing_allocation_gives_a_status_and_no_leak);
     tcase_set_timeout(c, 120);
     suite_add_tcase(s, c);

@@ -46,11 +46,16 @@ static StopReason failed(Generator *g, const tl_error *err) {
     return err->status == TL_CANCELLED ? STOP_INTERRUPT : STOP_ERROR;
 }
 
-/* Tells the sampler of tokens that it has not drawn itself: those of ids behind what it has seen. */
+/* Tells the sampler of tokens that it has not drawn itself: those of ids behind what it has seen; all of them where it has seen others, such as
+ * an answer that is to be given again. */
 static tl_status tell_sampler(Generator *g, tl_error *err) {
     size_t same = 0;
     while (same < g->ids.n && same < g->seen.n && g->ids.id[same] == g->seen.id[same])
         same++;
+    if (same < g->seen.n) {
+        tl_sampler_forget(g->sampler);
+        same = 0;
+    }
     tl_status s = tl_sampler_accept(g->sampler, g->ids.id + same, g->ids.n - same, err);
     g->seen.n = 0;
     return s ? s : tl_ids_append(&g->seen, g->ids.id, g->ids.n, err);

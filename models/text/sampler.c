@@ -295,11 +295,17 @@ tl_status tl_sampler_next(tl_sampler *s, const float *logits, int32_t *id, tl_er
     return TL_OK;
 }
 
-void tl_sampler_reset(tl_sampler *s) {
+void tl_sampler_forget(tl_sampler *s) {
     if (!s)
         return;
     memset(s->count, 0, (size_t)s->n_vocab * sizeof *s->count);
     s->n_window = s->oldest = 0;
+}
+
+void tl_sampler_reset(tl_sampler *s) {
+    if (!s)
+        return;
+    tl_sampler_forget(s);
     sampler_seed(s);
 }
 
