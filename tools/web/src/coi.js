@@ -24,10 +24,12 @@ if (typeof window === 'undefined') {
   });
 } else if (!window.crossOriginIsolated && window.isSecureContext && navigator.serviceWorker) {
   const TRIED = 'tally-coi-tried';
-  navigator.serviceWorker.register(document.currentScript.src).then(async () => {
+  const isolate = async () => {
+    await navigator.serviceWorker.register(document.currentScript.src);
     await navigator.serviceWorker.ready;
     if (sessionStorage.getItem(TRIED)) return; /* once is enough: the browser does not isolate this page */
     sessionStorage.setItem(TRIED, '1');
     window.location.reload();
-  });
+  };
+  isolate().catch((e) => console.warn(`coi.js: the page is not isolated and goes on with one thread: ${e.message}`));
 }

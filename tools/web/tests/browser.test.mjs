@@ -391,6 +391,27 @@ describe('in Chromium', { skip: missing }, () => {
     await stop(site.server);
   });
 
+  test('coi.js warns, and throws nothing, where no service worker may be', async () => {
+    const site = new Site({ isolated: false, policy: null });
+    site.put('/coi.js', readFileSync(new URL('../src/coi.js', import.meta.url)));
+    site.put('/page.html', Buffer.from('<!doctype html><script src="/coi.js"></script>'));
+    const types = { '/coi.js': 'text/javascript', '/page.html': 'text/html' };
+    site.send = (q, r, file) =>
+      r
+        .writeHead(200, { 'Content-Type': types[new URL(q.url, 'http://x').pathname], 'Content-Security-Policy': "worker-src 'none'" })
+        .end(file.bytes);
+    const origin = await listen(site.server);
+    const thrown = [];
+    const onError = (e) => thrown.push(e.message);
+    page.on('pageerror', onError);
+    const warning = page.waitForEvent('console', { predicate: (m) => m.type() === 'warning' && m.text().startsWith('coi.js: ') });
+    await page.goto(`${origin}/page.html`);
+    assert.match((await warning).text(), /goes on with one thread/);
+    assert.deepEqual(thrown, []);
+    page.off('pageerror', onError);
+    await stop(site.server);
+  });
+
   test('a worker or a module that never comes can be aborted', async () => {
     await fresh();
     for (const option of ['workerUrl', 'wasmUrl']) {
