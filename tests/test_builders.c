@@ -296,6 +296,17 @@ START_TEST(rows_by_number_refuse_operands) {
 }
 END_TEST
 
+START_TEST(a_state_written_in_part_is_refused_with_the_way_to_the_whole) {
+    tl_tensor *row = tl_slice(r.g, a, 0, 0, 1, 1);
+    tl_assign(r.g, tl_slice(r.g, state, 0, 0, 1, 1), row); /* gives row 0 alone */
+    BAD(tl_slice(r.g, state, 0, 1, 1, 1), "use the handle that the write returned, or tl_latest for the whole state");
+    row = tl_slice(r.g, a, 0, 0, 1, 1);
+    for (int64_t i = 0; i < 5; i++)
+        row = tl_assign(r.g, tl_slice(r.g, tl_latest(r.g, state), 0, i, 1, 1), row);
+    ck_assert_ptr_null(tl_graph_error(r.g));
+}
+END_TEST
+
 START_TEST(a_state_is_a_bank_tensor_that_lies_row_by_row) {
     tl_tensor *x = tl_input(r.g, "x", TL_F32, 2, SHAPE(2, 3));
     BAD(tl_assign(r.g, x, a), "assign: 'x' f32 [2, 3] cannot be written");
@@ -354,6 +365,7 @@ static Suite *builders_suite(void) {
                                   elementwise_ops_refuse_shapes_and_limits,
                                   ops_along_the_last_axis_refuse_operands,
                                   rows_by_number_refuse_operands,
+                                  a_state_written_in_part_is_refused_with_the_way_to_the_whole,
                                   a_state_is_a_bank_tensor_that_lies_row_by_row,
                                   a_build_that_runs_out_of_memory_says_so};
     TCase *t = tcase_create("builders");

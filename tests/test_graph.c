@@ -205,22 +205,6 @@ START_TEST(latest_and_after_give_the_newest_handle) {
 }
 END_TEST
 
-START_TEST(an_old_handle_is_refused_with_the_way_to_the_new_one) {
-    rig r = rig_open("ref");
-    tl_tensor *state = rig_state(&r, "layers", 4, 4, 0), *x = rig_input(&r, "x", 1, 4);
-    tl_assign(r.g, tl_slice(r.g, state, 0, 0, 1, 1), x);
-    ck_assert_ptr_null(tl_slice(r.g, state, 0, 1, 1, 1)); /* what the write returned is row 0 alone */
-    FAILED(r.g,
-           "is the state from before its write by #2 assign; use the handle that the write returned, or tl_latest for the whole state");
-    rig_next_graph(&r);
-    x = rig_input(&r, "x", 1, 4);
-    for (int64_t i = 0; i < 4; i++)
-        x = tl_assign(r.g, tl_slice(r.g, tl_latest(r.g, state), 0, i, 1, 1), x);
-    ck_assert_ptr_null(tl_graph_error(r.g));
-    rig_close(&r);
-}
-END_TEST
-
 /* A write through a view that holds all elements, but elsewhere or in another shape, must not become the state's handle. */
 START_TEST(latest_has_the_shape_of_the_state_after_a_write_through_a_view_of_all_of_it) {
     rig r = rig_open("ref");
@@ -571,7 +555,6 @@ static Suite *graph_suite(void) {
     tcase_add_test(states, a_second_write_of_one_version_is_refused);
     tcase_add_test(states, a_chain_of_writes_and_earlier_readers_is_allowed);
     tcase_add_test(states, latest_and_after_give_the_newest_handle);
-    tcase_add_test(states, an_old_handle_is_refused_with_the_way_to_the_new_one);
     tcase_add_test(states, latest_has_the_shape_of_the_state_after_a_write_through_a_view_of_all_of_it);
     tcase_add_test(states, many_states_have_versions_of_their_own);
     tcase_add_test(states, after_a_node_that_writes_nothing_is_an_error);
