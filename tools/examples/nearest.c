@@ -1,5 +1,5 @@
-/* nearest.c: a graph of one's own over the weights of a GGUF file: the tokens whose embeddings have the largest products with that of a token. The
- * tensors stay where they are, in the mapped file; the bank only names them. An architecture that `llama` does not know begins like this.
+/* nearest.c: a graph of one's own over the weights of a GGUF file: the tokens whose embeddings have the largest products with that of a token. An
+ * architecture that `llama` does not know begins like this.
  *
  *     nearest MODEL.gguf " sky"
  *
@@ -21,24 +21,34 @@ typedef struct program {
     tl_tensor *id, *near; /* id [1] i32 -> near [1, NEAREST] i32 */
 } program;
 
-/* Every tensor of the file under its own name, read only. The file must outlive the bank. */
-static tl_status wrap(program *p, tl_error *err) {
-    for (int64_t i = 0; i < tl_gguf_tensors(p->file); i++) {
-        const tl_gguf_tensor *t = tl_gguf_tensor_at(p->file, i);
-        tl_status s = tl_bank_wrap(p->bank, t->name, t->dtype, t->rank, t->shape, tl_gguf_tensor_data(p->file, t), false, NULL, err);
-        if (s)
-            return s;
-    }
-    return TL_OK;
+/* A tensor of the file as a weight: packed as the backend likes it best for `uses` (TL_USE_LINEAR, ..), else where it lies. The same bits either
+ * way, but packed ones make tokens faster. The file must outlive the bank. */
+static tl_status weight(program *p, const char *name, unsigned uses, tl_tensor **out, tl_error *err) {
+    const tl_gguf_tensor *t = tl_gguf_tensor_find(p->file, name);
+    if (!t)
+        return tl_fail(err, TL_ERR_FORMAT, "the file has no tensor '%s'", name);
+    if (t->dtype == TL_N_DTYPES)
+        return tl_fail(err, TL_ERR_UNSUPPORTED, "'%s' is of a type that Tally lacks", name);
+    const void *data = tl_gguf_tensor_data(p->file, t);
+    tl_tensor like = {.dtype = t->dtype, .rank = t->rank};
+    for (int i = 0; i < t->rank; i++)
+        like.shape[i] = t->shape[i];
+    const tl_layout *layout = p->backend->ops->layout ? p->backend->ops->layout(p->backend, &like, uses) : NULL;
+    if (!layout)
+        return tl_bank_wrap(p->bank, name, t->dtype, t->rank, t->shape, data, false, out, err);
+    tl_status s = tl_bank_add(p->bank, name, t->dtype, t->rank, t->shape, layout, out, err);
+    if (!s)
+        layout->pack(*out, 0, tl_rows(*out), data, tl_data(*out));
+    return s;
 }
 
 static tl_status prepare(program *p, const char *path, tl_error *err) {
+    tl_tensor *table; /* [n_vocab, n_embd], of any type */
     tl_status s;
     if ((s = tl_gguf_open(&p->file, path, err)) || (s = tl_tokenizer_new(&p->tokenizer, p->file, err)) ||
-        (s = tl_backend_open(&p->backend, NULL, err)) || (s = tl_bank_new(&p->bank, p->backend, err)) || (s = wrap(p, err)) ||
-        (s = tl_graph_new(&p->g, err)))
+        (s = tl_backend_open(&p->backend, NULL, err)) || (s = tl_bank_new(&p->bank, p->backend, err)) ||
+        (s = weight(p, "token_embd.weight", TL_USE_LINEAR | TL_USE_EMBED, &table, err)) || (s = tl_graph_new(&p->g, err)))
         return s;
-    tl_tensor *table = tl_bank_find(p->bank, "token_embd.weight"); /* [n_vocab, n_embd], of any type */
     p->id = tl_input(p->g, "id", TL_I32, 1, (int64_t[]){1});
     tl_topk(p->g, tl_linear(p->g, tl_embed(p->g, table, p->id), table, NULL), NEAREST, NULL, &p->near);
     tl_output(p->g, p->near);
