@@ -165,7 +165,7 @@ tl_status tl_concat_infer(tl_graph *g, tl_tensor *out) {
     for (int i = 0; i < out->n_src; i++) {
         const tl_tensor *x = out->src[i];
         if (!x)
-            return tl_graph_fail(g, TL_ERR_USAGE, "concat: operand %d is missing (NULL)", i);
+            return tl_missing(g, "concat", i);
         if (x->dtype != first->dtype || x->rank != first->rank)
             return tl_shape_error(g, out, "types and ranks must be equal");
         if (p->axis == 0 && x->size)

@@ -13,9 +13,11 @@ static tl_status want_ids(tl_graph *g, const tl_tensor *out, int i) {
     char text[160];
     if (tl_want_dtype(g, out, i, TL_I32))
         return TL_ERR_USAGE;
-    if (out->src[i]->rank != 1)
-        return tl_graph_fail(g, TL_ERR_USAGE, "%s: row numbers %s must be [n]; tl_reshape makes them so", out->op->name,
-                             tl_describe(out->src[i], text, sizeof text));
+    const tl_tensor *ids = out->src[i];
+    if (ids->rank != 1)
+        return tl_graph_fail(g, TL_ERR_USAGE, "%s: row numbers %s must be [n]; %s", out->op->name, tl_describe(ids, text, sizeof text),
+                             ids->size && tl_count(ids) > ids->shape[0] ? "tl_slice takes a column of them, which tl_reshape makes so"
+                                                                        : "tl_reshape makes them so");
     return TL_OK;
 }
 

@@ -4,9 +4,9 @@
 
 #include "ops/ops.h"
 
-#define TL_OP(ID, name, least, most, flags, work, writes, scratch_fn, check_fn, formula)                                              \
-    tl_status tl_##name##_infer(tl_graph *g, tl_tensor *out);                                                                      \
-    void tl_##name##_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch);                                         \
+#define TL_OP(ID, name, least, most, flags, work, writes, scratch_fn, check_fn, formula)   \
+    tl_status tl_##name##_infer(tl_graph *g, tl_tensor *out);                              \
+    void tl_##name##_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch); \
     void tl_##name##_cost(const tl_tensor *out, int64_t rows, tl_cost *c);
 #include "ops/ops.def"
 #undef TL_OP
@@ -31,6 +31,8 @@ tl_status tl_want_dtype(tl_graph *g, const tl_tensor *out, int i, tl_dtype dtype
 void tl_like(tl_tensor *out, const tl_tensor *x, tl_dtype dtype);
 /* "op: 'a' f32 [2, 3] and 'b' f32 [4]: why". */
 tl_status tl_shape_error(tl_graph *g, const tl_tensor *out, const char *why);
+/* Operand i is NULL, which the op does not take. NULL has no name, so the message says where in the graph it is. */
+tl_status tl_missing(tl_graph *g, const char *op, int i);
 /* The node's parameters must be there: a node added by hand may lack them. */
 tl_status tl_want_params(tl_graph *g, const tl_tensor *out);
 /* Bytes of one row as stored (the last axis dense). */

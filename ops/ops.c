@@ -24,12 +24,21 @@ const tl_op *tl_op_get(int id) {
 
 /* ---- for builders ---------------------------------------------------------------------------------------------------------- */
 
+tl_status tl_missing(tl_graph *g, const char *op, int i) {
+    int n = tl_graph_count(g);
+    char text[160];
+    if (n == 0)
+        return tl_graph_fail(g, TL_ERR_USAGE, "%s: operand %d is missing (NULL)", op, i);
+    return tl_graph_fail(g, TL_ERR_USAGE, "%s: operand %d is missing (NULL); the last node built before is %s", op, i,
+                         tl_describe(tl_graph_node(g, n - 1), text, sizeof text));
+}
+
 bool tl_operands(tl_graph *g, const char *op, int n, tl_tensor *const *x) {
     if (!g || tl_graph_error(g))
         return false;
     for (int i = 0; i < n; i++) {
         if (!x[i]) {
-            tl_graph_fail(g, TL_ERR_USAGE, "%s: operand %d is missing (NULL)", op, i);
+            tl_missing(g, op, i);
             return false;
         }
     }
@@ -104,6 +113,10 @@ tl_tensor *tl_node(tl_graph *g, const tl_op *op, int n_src, tl_tensor *const *sr
         return NULL;
     }
     for (int i = 0; i < n_src; i++) {
+        if (!src[i] && i < op->min_src && op->name) {
+            tl_missing(g, op->name, i);
+            return NULL;
+        }
         if (!src[i])
             continue;
         ready[i] = readable(g, op, i, src[i], n_src, src);
@@ -119,7 +132,7 @@ tl_status tl_want_dtype(tl_graph *g, const tl_tensor *out, int i, tl_dtype dtype
     char text[160];
     const tl_tensor *x = out->src[i];
     if (!x)
-        return tl_graph_fail(g, TL_ERR_USAGE, "%s: operand %d is missing (NULL)", out->op->name, i);
+        return tl_missing(g, out->op->name, i);
     if (x->dtype != dtype)
         return tl_graph_fail(g, TL_ERR_USAGE, "%s: operand %d, %s, must be %s; tl_cast makes it so", out->op->name, i,
                              tl_describe(x, text, sizeof text), tl_dtype_get(dtype)->name);

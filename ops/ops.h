@@ -142,7 +142,8 @@ TL_API tl_tensor *tl_gather(tl_graph *g, tl_tensor *x, tl_tensor *ids);
  * after the write. Later ops use that handle. A row may be written once in a run: two equal row numbers refuse it, so that no order of
  * threads can matter. */
 TL_API tl_tensor *tl_set_rows(tl_graph *g, tl_tensor *state, tl_tensor *rows, tl_tensor *x);
-/* state [..] = x [..] (same shape; x f32 or the state's type) -> the state after the write. */
+/* state [..] = x [..] (same shape; x f32 or the state's type) -> the state after the write. Of a view, a layer's part for
+ * instance, that is the view: tl_latest gives the whole state. */
 TL_API tl_tensor *tl_assign(tl_graph *g, tl_tensor *state, tl_tensor *x);
 
 /* ---- parameters, as a backend sees them in tl_tensor.params -------------------------------------------------------------------- */

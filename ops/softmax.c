@@ -7,6 +7,16 @@ tl_tensor *tl_softmax(tl_graph *g, tl_tensor *x, tl_tensor *mask, float scale) {
     if (!tl_operands(g, "softmax", 1, &x))
         return NULL;
     if (mask) {
+        bool fits = mask->rank <= x->rank;
+        for (int i = 1; i <= mask->rank; i++)
+            fits = fits && (tl_dim(mask, -i) == tl_dim(x, -i) || tl_dim(mask, -i) == 1);
+        if (!fits) {
+            char xs[160], ms[160];
+            tl_graph_fail(g, TL_ERR_USAGE,
+                          "softmax: mask %s does not broadcast to %s: lengths must be equal or 1, counted from the last axis",
+                          tl_describe(mask, ms, sizeof ms), tl_describe(x, xs, sizeof xs));
+            return NULL;
+        }
         mask = tl_broadcast_to(g, mask, x->rank, x->shape, x->size);
         if (!mask)
             return NULL;

@@ -222,7 +222,7 @@ tl_status tl_slice_infer(tl_graph *g, tl_tensor *out) {
                              tl_describe(x, text, sizeof text), (long long)p->length, (long long)p->start, (long long)p->step, p->axis,
                              (long long)n);
     if (x->size && p->axis == 0 && p->length != n)
-        return tl_shape_error(g, out, "a varying axis 0 stays whole");
+        return tl_shape_error(g, out, "a varying axis 0 stays whole; tl_gather takes rows of it by number");
     if (block > 1 && (p->start % block || p->length % block || p->step != 1))
         return tl_shape_error(g, out, "the last axis of a block type is cut at whole blocks, step 1");
     view_of(out, x);

@@ -326,8 +326,9 @@ static tl_status check_version(tl_graph *g, const tl_op *op, const tl_tensor *sr
     if (!w || w->version == src->version)
         return TL_OK;
     char a[160];
-    return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is the state from before its write by #%d %s; use the handle that the write returned",
-                         op->name, tl_describe(src, a, sizeof a), w->writer->id, w->writer->op->name);
+    return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s is the state from before its write by #%d %s; use the handle that the write returned%s",
+                         op->name, tl_describe(src, a, sizeof a), w->writer->id, w->writer->op->name,
+                         w->handle ? "" : ", or tl_latest for the whole state");
 }
 
 /* Whether t is root again: not a view of it in another shape or order, nor of rows whose number varies. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/graph.h"
 #include "tensor/platform.h"
 
 int64_t tl_dim(const tl_tensor *t, int axis) {
@@ -115,7 +116,9 @@ static tl_status transfer(const tl_tensor *t, size_t bytes, const char *what, tl
     tl_describe(t, text, sizeof text);
     const tl_tensor *root = t->base;
     if (!root->buffer)
-        return tl_fail(err, TL_ERR_USAGE, "%s: %s has no memory; make a plan of its graph first", what, text);
+        return tl_fail(err, TL_ERR_USAGE, "%s: %s has no memory; %s", what, text,
+                       root->graph && root->graph->plan ? "no output needs it: mark it with tl_output before its graph is planned"
+                                                        : "make a plan of its graph first");
     if (!root->buffer->data && !root->buffer->backend)
         return tl_fail(err, TL_ERR_USAGE, "%s: %s was only declared (tl_bank_declare) and has no memory", what, text);
     if (!((t->mark | root->mark) & (TL_MARK_INPUT | TL_MARK_OUTPUT | TL_MARK_BANK)))

@@ -17,8 +17,9 @@
  *   - A function that can fail returns a tl_status and fills `err` when that is not NULL. The message is one sentence that says
  *     what, where and how to mend it. On failure an output pointer is set to NULL.
  *   - Nothing aborts, prints or keeps global state.
- *   - Backends and loaded models may be shared by threads; runs queue on a backend. Everything else is used by one thread at a
- *     time (tl_plan_cancel excepted).
+ *   - Backends and loaded models may be shared by threads; runs queue on a backend. A bank may be shared by graphs of several
+ *     threads while nobody adds to it or writes it (weights). Everything else is used by one thread at a time (tl_plan_cancel
+ *     excepted).
  *   - Shapes are in NumPy order: shape[0] is the first axis, the last axis is the fastest. Strides are in bytes.
  */
 #ifndef TALLY_TENSOR_H
@@ -155,7 +156,7 @@ typedef struct tl_buffer {
 } tl_buffer;
 
 struct tl_tensor {   /* read the fields, change none */
-    const tl_op *op; /* NULL: a leaf (input, constant or bank tensor) */
+    const tl_op *op; /* NULL: a leaf (input or bank tensor) */
     tl_dtype dtype;
     int rank, n_src;
     int size; /* the named size that axis 0 follows, 1-based; 0: fixed */
@@ -229,7 +230,9 @@ struct tl_op { /* a row of ops.def, or a user's own (see docs/ and tools/example
     /* Integer values that ref relies on (ids in range, spans inside pages): checked before the run where they are inputs, else before
      * the step; tl_plan_dim0 gives the current extent of axis 0. NULL: nothing to check. */
     tl_status (*check)(const tl_tensor *out, const tl_plan *p, tl_error *err);
-    /* The definition: computes work rows row0 <= r < row1. Must give the same bits for any cut into rows. */
+    /* The definition: computes work rows row0 <= r < row1. Must give the same bits for any cut into rows. Of an axis that varies tl_dim
+     * is the maximum and only the rows it is called for are in use: an op that walks such an axis itself (a scan whose work rows are
+     * those of its state) takes the length as an operand. */
     void (*ref)(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch);
     /* Cost of computing `rows` work rows; NULL: bytes of all operands. */
     void (*cost)(const tl_tensor *out, int64_t rows, tl_cost *c);
@@ -275,7 +278,7 @@ TL_API tl_tensor *tl_name(tl_graph *g, tl_tensor *t, const char *fmt, ...) TL_PR
 TL_API tl_tensor *tl_graph_add(tl_graph *g, const tl_op *op, int n_src, tl_tensor *const *src, const void *params, size_t params_bytes);
 /* The whole state behind source i of node after that node's write: for ops with TL_OP_STATE (i = 0) or bit i of writes. */
 TL_API tl_tensor *tl_after(tl_graph *g, tl_tensor *node, int i);
-/* A bank tensor's newest handle in this graph: itself before any write. */
+/* A bank tensor's newest handle in this graph: itself before any write, and whole also after a write of a part. */
 TL_API tl_tensor *tl_latest(tl_graph *g, tl_tensor *bank_tensor);
 /* Memory of the graph's own lifetime, 16-byte aligned, zeroed; NULL (graph failed) when out of memory. */
 TL_API void *tl_graph_alloc(tl_graph *g, size_t bytes);

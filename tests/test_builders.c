@@ -72,6 +72,7 @@ START_TEST(a_null_or_failed_graph_and_a_null_operand_give_null) {
     BAD(tl_cast(r.g, NULL, TL_F16), "cast: operand 0 is missing");
     BAD(tl_concat(r.g, (tl_tensor *[]){a, NULL}, 2, 0), "concat: operand 1 is missing");
     BAD(tl_add(r.g, a, NULL), "add: operand 1 is missing");
+    BAD(tl_linear(r.g, tl_neg(r.g, a), NULL, NULL), "linear: operand 1 is missing (NULL); the last node built before is #0 neg f32 [2, 3]");
     BAD(tl_swiglu(r.g, NULL, a), "swiglu: operand 0 is missing");
     BAD(tl_scale(r.g, NULL, 1), "scale: operand 0 is missing");
     BAD(tl_clamp(r.g, NULL, 0, 1), "clamp: operand 0 is missing");
@@ -171,7 +172,7 @@ START_TEST(a_varying_axis_stays_whole_and_first) {
         "a named size of this graph may be axis 0 only (axis 1)");
     BAD(tl_reshape(r.g, a, 1, SHAPE(INT64_C(1) << 62 | INT64_C(9) << 44 | 6)), "a named size of this graph");
     BAD(tl_permute(r.g, varying(TL_F32, 2, 6), AXES(1, 0)), "a varying axis 0 stays first");
-    BAD(tl_slice(r.g, varying(TL_F32, 2, 6), 0, 0, 2, 1), "a varying axis 0 stays whole");
+    BAD(tl_slice(r.g, varying(TL_F32, 2, 6), 0, 0, 2, 1), "a varying axis 0 stays whole; tl_gather");
     BAD(tl_broadcast(r.g, varying(TL_F32, 2, 1), 3, SHAPE(2, 4, 1)), "a varying axis 0 stays as it is, and first");
     BAD(tl_broadcast(r.g, varying(TL_F32, 2, 1), 2, SHAPE(tl_size(r.g, "m", 4), 5)), "a varying axis 0 stays as it is");
     BAD(tl_broadcast(r.g, tl_input(r.g, "one", TL_F32, 2, SHAPE(tl_size(r.g, "k", 1), 3)), 2, SHAPE(5, 3)),
@@ -266,8 +267,9 @@ START_TEST(ops_along_the_last_axis_refuse_operands) {
     BAD(tl_rms_norm(r.g, a, v3, INFINITY), "eps must be finite");
     BAD(tl_layer_norm(r.g, a, v4, NULL, 0), "layer_norm: 'a' f32 [2, 3] has rows of 3, weight 'v4' f32 [4] must be [3]");
     BAD(tl_layer_norm(r.g, a, v3, v4, 0), "bias 'v4' f32 [4] must be [3]");
-    BAD(tl_softmax(r.g, a, v4, 1), "broadcast: 'v4' f32 [4] to [2, 3]: lengths must be equal");
-    BAD(tl_softmax(r.g, a, cube, 1), "the rank must not shrink");
+    BAD(tl_softmax(r.g, a, v4, 1), "softmax: mask 'v4' f32 [4] does not broadcast to 'a' f32 [2, 3]: lengths must be equal or 1");
+    BAD(tl_softmax(r.g, a, cube, 1), "softmax: mask 'cube' f32 [2, 3, 4] does not broadcast to 'a' f32 [2, 3]");
+    BAD(tl_softmax(r.g, a, varying(TL_F32, 2, 3), 1), "softmax: mask 'vary' f32 [n<=4, 3] does not broadcast to 'a' f32 [2, 3]");
 }
 END_TEST
 
@@ -276,6 +278,8 @@ START_TEST(rows_by_number_refuse_operands) {
     BAD(tl_embed(r.g, a, v3), "embed: operand 1, 'v3' f32 [3], must be i32");
     BAD(tl_embed(r.g, a, i2x3), "embed: row numbers 'i2x3' i32 [2, 3] must be [n]; tl_reshape makes them so");
     BAD(tl_gather(r.g, a, i2x3), "gather: row numbers");
+    BAD(tl_gather(r.g, a, varying(TL_I32, 2, 3)), "gather: row numbers 'vary' i32 [n<=4, 3] must be [n]; tl_slice takes a column");
+    BAD(tl_gather(r.g, a, varying(TL_I32, 2, 1)), "gather: row numbers 'vary' i32 [n<=4, 1] must be [n]; tl_reshape makes them so");
     BAD(tl_gather(r.g, tensor("blocks", TL_Q8_0, 1, SHAPE(64)), i3), "single elements of a block type cannot be gathered");
     BAD(tl_set_rows(r.g, state, v3, b), "set_rows: operand 1, 'v3' f32 [3], must be i32");
     BAD(tl_set_rows(r.g, state, i3, b), "rows of x must have the shape of rows of the state");
@@ -289,6 +293,17 @@ START_TEST(rows_by_number_refuse_operands) {
     ck_assert_ptr_null(tl_assign(r.g, k6, tensor("f", TL_F32, 2, SHAPE(4, 256))));
     FAILED(r.g, "assign: state 'k6' q6_k [4, 256] is of a type that can be read, not written");
     ck_assert_int_eq(tl_graph_error(r.g)->status, TL_ERR_UNSUPPORTED);
+}
+END_TEST
+
+START_TEST(a_state_written_in_part_is_refused_with_the_way_to_the_whole) {
+    tl_tensor *row = tl_slice(r.g, a, 0, 0, 1, 1);
+    tl_assign(r.g, tl_slice(r.g, state, 0, 0, 1, 1), row); /* gives row 0 alone */
+    BAD(tl_slice(r.g, state, 0, 1, 1, 1), "use the handle that the write returned, or tl_latest for the whole state");
+    row = tl_slice(r.g, a, 0, 0, 1, 1);
+    for (int64_t i = 0; i < 5; i++)
+        row = tl_assign(r.g, tl_slice(r.g, tl_latest(r.g, state), 0, i, 1, 1), row);
+    ck_assert_ptr_null(tl_graph_error(r.g));
 }
 END_TEST
 
@@ -350,6 +365,7 @@ static Suite *builders_suite(void) {
                                   elementwise_ops_refuse_shapes_and_limits,
                                   ops_along_the_last_axis_refuse_operands,
                                   rows_by_number_refuse_operands,
+                                  a_state_written_in_part_is_refused_with_the_way_to_the_whole,
                                   a_state_is_a_bank_tensor_that_lies_row_by_row,
                                   a_build_that_runs_out_of_memory_says_so};
     TCase *t = tcase_create("builders");

@@ -184,7 +184,7 @@ START_TEST(a_wrong_transfer_is_refused_with_its_reason) {
     float values[16] = {0};
     tl_tensor *x = rig_input(&r, "x", 4, 2), *hidden = tl_neg(r.g, x), *weight;
     tl_output(r.g, tl_abs(r.g, hidden));
-    tl_tensor *columns = tl_slice(r.g, x, 1, 0, 1, 1);
+    tl_tensor *columns = tl_slice(r.g, x, 1, 0, 1, 1), *unneeded = tl_relu(r.g, x);
     MUST(&r, tl_bank_wrap(r.bank, "fixed", TL_F32, 1, (int64_t[]){4}, fixed, false, &weight, &r.err));
     REFUSED(&r, tl_write(x, values, 32, &r.err), TL_ERR_USAGE, "make a plan");
     rig_plan(&r, &(tl_plan_options){.no_fuse = true});
@@ -192,6 +192,7 @@ START_TEST(a_wrong_transfer_is_refused_with_its_reason) {
     REFUSED(&r, tl_read(x, values, 12, &r.err), TL_ERR_USAGE, "whole rows of 8");
     REFUSED(&r, tl_read(hidden, values, 32, &r.err), TL_ERR_USAGE, "tl_output");
     REFUSED(&r, tl_write(hidden, values, 32, &r.err), TL_ERR_USAGE, "tl_output");
+    REFUSED(&r, tl_read(unneeded, values, 32, &r.err), TL_ERR_USAGE, "no output needs it: mark it with tl_output");
     REFUSED(&r, tl_write(columns, values, 16, &r.err), TL_ERR_USAGE, "not dense");
     REFUSED(&r, tl_write(weight, values, 16, &r.err), TL_ERR_USAGE, "may not be written");
     REFUSED(&r, tl_write(x, NULL, 32, &r.err), TL_ERR_USAGE, "no data");
