@@ -9,22 +9,10 @@
 #include "tensor/platform.h"
 #include "tensor/quant.h"
 
-static tl_status want_ids(tl_graph *g, const tl_tensor *out, int i) {
-    char text[160];
-    if (tl_want_dtype(g, out, i, TL_I32))
-        return TL_ERR_USAGE;
-    const tl_tensor *ids = out->src[i];
-    if (ids->rank != 1)
-        return tl_graph_fail(g, TL_ERR_USAGE, "%s: row numbers %s must be [n]; %s", out->op->name, tl_describe(ids, text, sizeof text),
-                             ids->size && tl_count(ids) > ids->shape[0] ? "tl_slice takes a column of them, which tl_reshape makes so"
-                                                                        : "tl_reshape makes them so");
-    return TL_OK;
-}
-
 /* The ids in use now number rows of `of`. */
 static tl_status check_ids(const tl_tensor *out, const tl_tensor *ids, const tl_tensor *of, const tl_plan *p, tl_error *err) {
     const int32_t *id = tl_data(ids);
-    int64_t n = tl_plan_dim0(p, ids), rows = tl_plan_dim0(p, of);
+    int64_t n = tl_plan_dim0(p, ids) * (tl_count(ids) / ids->shape[0]), rows = tl_plan_dim0(p, of);
     char is[160], os[160];
     if (!id)
         return tl_fail(err, TL_ERR_INTERNAL, "%s: %s is not in host memory", out->op->name, tl_describe(ids, is, sizeof is));
@@ -42,6 +30,19 @@ static tl_status check_ids(const tl_tensor *out, const tl_tensor *ids, const tl_
     return TL_OK;
 }
 
+/* Gives out the axes of ids, then those of x behind its first. */
+static tl_status shape_by_ids(tl_graph *g, tl_tensor *out, const tl_tensor *x, const tl_tensor *ids) {
+    if (tl_want_dtype(g, out, 1, TL_I32))
+        return TL_ERR_USAGE;
+    if (ids->rank + x->rank - 1 > TL_MAX_RANK)
+        return tl_shape_error(g, out, "the row numbers' axes and those of a row are too many together");
+    out->rank = ids->rank + x->rank - 1;
+    out->size = ids->size;
+    memcpy(out->shape, ids->shape, (size_t)ids->rank * sizeof *ids->shape);
+    memcpy(out->shape + ids->rank, x->shape + 1, (size_t)(x->rank - 1) * sizeof *x->shape);
+    return TL_OK;
+}
+
 /* ---- embed ------------------------------------------------------------------------------------------------------------------ */
 
 tl_tensor *tl_embed(tl_graph *g, tl_tensor *table, tl_tensor *ids) {
@@ -49,17 +50,10 @@ tl_tensor *tl_embed(tl_graph *g, tl_tensor *table, tl_tensor *ids) {
 }
 
 tl_status tl_embed_infer(tl_graph *g, tl_tensor *out) {
-    const tl_tensor *table = out->src[0], *ids = out->src[1];
-    if (want_ids(g, out, 1))
-        return TL_ERR_USAGE;
-    if (table->rank != 2)
+    if (out->src[0]->rank != 2)
         return tl_shape_error(g, out, "the table must be [rows, width]");
     out->dtype = TL_F32;
-    out->rank = 2;
-    out->size = ids->size;
-    out->shape[0] = ids->shape[0];
-    out->shape[1] = table->shape[1];
-    return TL_OK;
+    return shape_by_ids(g, out, out->src[0], out->src[1]);
 }
 
 /* A row of a packed table as stored. */
@@ -71,7 +65,7 @@ tl_status tl_embed_check(const tl_tensor *out, const tl_plan *p, tl_error *err) 
     return check_ids(out, out->src[1], out->src[0], p, err);
 }
 
-/* table [v, d], ids [n] -> [n, d] f32 */
+/* table [v, d], ids [..] -> [.., d] f32 */
 void tl_embed_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
     const tl_tensor *table = out->src[0];
     const int32_t *id = tl_data(out->src[1]);
@@ -87,7 +81,7 @@ void tl_embed_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratc
 
 void tl_embed_cost(const tl_tensor *out, int64_t rows, tl_cost *c) {
     double r = (double)rows;
-    *c = (tl_cost){.ops = r * (double)out->shape[1],
+    *c = (tl_cost){.ops = r * (double)tl_dim(out, -1),
                    .read = r * (double)(tl_row_bytes(out->src[0]) + sizeof(int32_t)),
                    .written = r * (double)tl_row_bytes(out)};
 }
@@ -99,22 +93,18 @@ tl_tensor *tl_gather(tl_graph *g, tl_tensor *x, tl_tensor *ids) {
 }
 
 tl_status tl_gather_infer(tl_graph *g, tl_tensor *out) {
-    const tl_tensor *x = out->src[0], *ids = out->src[1];
-    if (want_ids(g, out, 1))
-        return TL_ERR_USAGE;
+    const tl_tensor *x = out->src[0];
     if (x->rank == 1 && tl_dtype_get(x->dtype)->block > 1)
         return tl_shape_error(g, out, "single elements of a block type cannot be gathered");
-    tl_like(out, x, x->dtype);
-    out->size = ids->size;
-    out->shape[0] = ids->shape[0];
-    return TL_OK;
+    out->dtype = x->dtype;
+    return shape_by_ids(g, out, x, out->src[1]);
 }
 
 tl_status tl_gather_check(const tl_tensor *out, const tl_plan *p, tl_error *err) {
     return check_ids(out, out->src[1], out->src[0], p, err);
 }
 
-/* x [r, ..], ids [n] -> [n, ..]; x [r] -> [n], in one row */
+/* x [r, ..], ids [..] -> their axes, then x's behind the first; x [r] gives rows of elements */
 void tl_gather_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
     (void)scratch;
     const tl_tensor *x = out->src[0];
@@ -122,7 +112,8 @@ void tl_gather_ref(const tl_tensor *out, int64_t row0, int64_t row1, void *scrat
     size_t bytes = tl_row_bytes(out);
     if (x->rank == 1) {
         size_t element = (size_t)tl_dtype_get(x->dtype)->block_bytes;
-        for (int64_t i = 0; row0 < row1 && i < out->shape[0]; i++)
+        int64_t length = tl_dim(out, -1);
+        for (int64_t i = row0 * length; i < row1 * length; i++)
             memcpy((char *)tl_data(out) + (size_t)i * element, (const char *)tl_data(x) + (size_t)id[i] * element, element);
         return;
     }
@@ -170,8 +161,10 @@ tl_tensor *tl_set_rows(tl_graph *g, tl_tensor *state, tl_tensor *rows, tl_tensor
 
 tl_status tl_set_rows_infer(tl_graph *g, tl_tensor *out) {
     const tl_tensor *rows = out->src[1], *x = out->src[2];
-    if (want_ids(g, out, 1) || want_writable(g, out, x))
+    if (tl_want_dtype(g, out, 1, TL_I32) || want_writable(g, out, x))
         return TL_ERR_USAGE;
+    if (rows->rank != 1)
+        return tl_shape_error(g, out, "row numbers must be [n]");
     if (out->rank < 2 || x->rank != out->rank)
         return tl_shape_error(g, out, "state [r, ..] and x [n, ..] must have one rank, 2 at least");
     if (rows->shape[0] != x->shape[0] || rows->size != x->size)

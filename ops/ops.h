@@ -134,9 +134,9 @@ enum { TL_ATTENTION_CHUNK = 256, TL_ATTENTION_PAGE = 64 };
 
 /* ---- rows by number ------------------------------------------------------------------------------------------------------------ */
 
-/* table [v, d] of any type (packed or not), ids [n] -> [n, d] f32. Ids out of range refuse the run. */
+/* table [v, d] of any type (packed or not), ids [..] -> [.., d] f32. Ids out of range refuse the run. */
 TL_API tl_tensor *tl_embed(tl_graph *g, tl_tensor *table, tl_tensor *ids);
-/* x [r, ..] of any type, ids [n] -> [n, ..], same type. */
+/* x [r, ..] of any type, ids [..] -> the axes of ids, then those of x behind its first, same type. */
 TL_API tl_tensor *tl_gather(tl_graph *g, tl_tensor *x, tl_tensor *ids);
 /* state [r, ..] (a bank tensor or a view of one; f32 or a type with an encoder), rows [n], x [n, ..] f32 or the state's type -> the state
  * after the write. Later ops use that handle. A row may be written once in a run: two equal row numbers refuse it, so that no order of

@@ -54,10 +54,19 @@ static void embed_table_of_views(case_env *e) {
     case_output(e, tl_embed(e->g, tl_exp(e->g, x), ids));
 }
 
+static void embed_batch(case_env *e) { /* ids of several axes, the first of which may vary */
+    tl_tensor *table = case_weight(e, "table", TL_Q8_0, 2, SHAPE(50, 64), FILL_SPECIAL, TL_USE_EMBED);
+    case_output(e, tl_embed(e->g, table, case_ints(e, "ids", 3, SHAPE(2, 3, 5), 0, 49)));
+    tl_tensor *ids = case_ints(e, "some", 2, SHAPE(case_size(e, "n", 6), 3), 0, 49);
+    case_output(e, tl_permute(e->g, tl_embed(e->g, table, ids), (int[]){0, 2, 1}));
+    case_output(e, tl_embed(e->g, table, tl_slice(e->g, ids, 1, 1, 2, 1)));
+}
+
 void cases_embed(case_list *l) {
     add_types(l, "embed/table", embed_type, false);
     case_add(l, "embed/varying", embed_varying, NULL, 0);
     case_add(l, "embed/table-of-views", embed_table_of_views, NULL, 0);
+    case_add(l, "embed/batch", embed_batch, NULL, 0);
 }
 
 /* ---- gather ---- */
@@ -90,11 +99,19 @@ static void gather_from_computed(case_env *e) {
     case_output(e, tl_gather(e->g, x, tl_reshape(e->g, best, 1, SHAPE(4))));
 }
 
+static void gather_batch(case_env *e) { /* numbers of several axes: of matrices, rows and elements */
+    tl_tensor *ids = case_ints(e, "ids", 2, SHAPE(case_size(e, "n", 7), 3), 0, 4);
+    case_output(e, tl_gather(e->g, case_input(e, "matrices", TL_F32, 3, SHAPE(5, 2, 9), FILL_NORMAL), ids));
+    case_output(e, tl_gather(e->g, case_input(e, "blocks", TL_Q4_0, 2, SHAPE(5, 32), FILL_NORMAL), ids));
+    case_output(e, tl_gather(e->g, case_input(e, "elements", TL_F16, 1, SHAPE(5), FILL_SPECIAL), ids));
+}
+
 void cases_gather(case_list *l) {
     add_types(l, "gather/type", gather_type, false);
     case_add(l, "gather/elements", gather_elements, NULL, 0);
     case_add(l, "gather/varying", gather_varying, NULL, 0);
     case_add(l, "gather/from-computed", gather_from_computed, NULL, 0);
+    case_add(l, "gather/batch", gather_batch, NULL, 0);
 }
 
 /* ---- set_rows ---- */

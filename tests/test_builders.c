@@ -276,10 +276,11 @@ END_TEST
 START_TEST(rows_by_number_refuse_operands) {
     BAD(tl_embed(r.g, v3, i3), "embed: 'v3' f32 [3] and 'i3' i32 [3]: the table must be [rows, width]");
     BAD(tl_embed(r.g, a, v3), "embed: operand 1, 'v3' f32 [3], must be i32");
-    BAD(tl_embed(r.g, a, i2x3), "embed: row numbers 'i2x3' i32 [2, 3] must be [n]; tl_reshape makes them so");
-    BAD(tl_gather(r.g, a, i2x3), "gather: row numbers");
-    BAD(tl_gather(r.g, a, varying(TL_I32, 2, 3)), "gather: row numbers 'vary' i32 [n<=4, 3] must be [n]; tl_slice takes a column");
-    BAD(tl_gather(r.g, a, varying(TL_I32, 2, 1)), "gather: row numbers 'vary' i32 [n<=4, 1] must be [n]; tl_reshape makes them so");
+    tl_tensor *deep = tensor("deep", TL_I32, 6, SHAPE(1, 1, 1, 1, 1, 2));
+    BAD(tl_embed(r.g, a, deep),
+        "embed: 'a' f32 [2, 3] and 'deep' i32 [1, 1, 1, 1, 1, 2]: the row numbers' axes and those of a row are too many");
+    BAD(tl_gather(r.g, cube, tl_reshape(r.g, deep, 5, SHAPE(1, 1, 1, 1, 2))), "gather: 'cube' f32 [2, 3, 4] and");
+    BAD(tl_set_rows(r.g, state, i2x3, b), "'i2x3' i32 [2, 3] and 'b' f32 [3, 4]: row numbers must be [n]");
     BAD(tl_gather(r.g, tensor("blocks", TL_Q8_0, 1, SHAPE(64)), i3), "single elements of a block type cannot be gathered");
     BAD(tl_set_rows(r.g, state, v3, b), "set_rows: operand 1, 'v3' f32 [3], must be i32");
     BAD(tl_set_rows(r.g, state, i3, b), "rows of x must have the shape of rows of the state");

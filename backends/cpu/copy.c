@@ -55,7 +55,7 @@ static int64_t move(const mover *m, int64_t to, int64_t from, int64_t n) {
 
 /* ---- rows by number ---- */
 
-/* table [v, d], ids [n] -> [n, d] f32 */
+/* table [v, d], ids [..] -> [.., d] f32 */
 static void embed(const tl_kernels *f, const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
     const tl_tensor *table = out->src[0];
     const int32_t *id = tl_data(out->src[1]);
@@ -69,7 +69,7 @@ static void embed(const tl_kernels *f, const tl_tensor *out, int64_t row0, int64
     }
 }
 
-/* x [r, ..], ids [n] -> [n, ..]: out's rows are x's by number, or a state's rows by number become x's. */
+/* x [r, ..], ids [..]: out's rows are x's by number, or a state's rows by number become x's. */
 static void by_number(const mover *m, const int32_t *id, int64_t inner, bool scatter, int64_t row0, int64_t row1) {
     for (int64_t r = row0, n; r < row1; r += n) {
         int64_t numbered = id[r / inner] * inner + r % inner, most = least(row1 - r, inner - r % inner);
@@ -80,7 +80,7 @@ static void by_number(const mover *m, const int32_t *id, int64_t inner, bool sca
 static void gather(const tl_kernels *f, const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {
     (void)scratch;
     mover m = mover_of(f, out, out->src[0]);
-    by_number(&m, tl_data(out->src[1]), tl_rows(out) / out->shape[0], false, row0, row1);
+    by_number(&m, tl_data(out->src[1]), tl_rows(m.x) / m.x->shape[0], false, row0, row1);
 }
 
 static void set_rows(const tl_kernels *f, const tl_tensor *out, int64_t row0, int64_t row1, void *scratch) {

@@ -6,10 +6,10 @@
 
 #define SHAPE(...) ((int64_t[]){__VA_ARGS__})
 
-/* A 3x3 convolution with padding, of any stride or dilation: pixels x [h w, c] and a row of zeros [1, c]; around [h w 9] i32 has the numbers of
- * each output's nine pixels, h w where one lies outside; kernel [out, 9 c], its rows in the order ky, kx, c -> [h w, out]. */
+/* A 3x3 convolution with padding, of any stride or dilation: pixels x [h w, c] and a row of zeros [1, c]; around [h w, 9] i32 has the numbers
+ * of each output's nine pixels, h w where one lies outside; kernel [out, 9 c], its rows in the order ky, kx, c -> [h w, out]. */
 static tl_tensor *convolution(tl_graph *g, tl_tensor *x, tl_tensor *zeros, tl_tensor *around, tl_tensor *kernel) {
-    tl_tensor *patches = tl_gather(g, tl_concat(g, (tl_tensor *[]){x, zeros}, 2, 0), around); /* [h w 9, c] */
+    tl_tensor *patches = tl_gather(g, tl_concat(g, (tl_tensor *[]){x, zeros}, 2, 0), around); /* [h w, 9, c] */
     return tl_linear(g, tl_reshape(g, patches, 2, SHAPE(-1, tl_dim(kernel, 1))), kernel, NULL);
 }
 
@@ -29,25 +29,21 @@ static tl_tensor *norm_one_plus(tl_graph *g, tl_tensor *x, tl_tensor *w, float e
     return tl_add(g, n, tl_mul(g, n, w));
 }
 
-/* T5's bias of attention: table [buckets, heads], bucket [n n] i32 of each pair (query, key) -> [n, heads, n], tl_attention's bias. */
-static tl_tensor *relative_bias(tl_graph *g, tl_tensor *table, tl_tensor *bucket, int64_t n) {
-    return tl_permute(g, tl_reshape(g, tl_embed(g, table, bucket), 3, SHAPE(n, n, tl_dim(table, 1))), (int[]){0, 2, 1});
+/* T5's bias of attention: table [buckets, heads], bucket [n, keys] i32 of each pair -> [n, heads, keys], tl_attention's bias. */
+static tl_tensor *relative_bias(tl_graph *g, tl_tensor *table, tl_tensor *bucket) {
+    return tl_permute(g, tl_embed(g, table, bucket), (int[]){0, 2, 1});
 }
 
 /* Of the experts w [experts, out, in] each row of x [n, in] takes the k that router [experts, in] likes best -> [n, out]. The matrices that
  * are taken are copied, so this is for few rows; for many compute every expert and weigh those that were not chosen by 0. */
 static tl_tensor *experts(tl_graph *g, tl_tensor *x, tl_tensor *router, tl_tensor *w, int64_t k) {
-    tl_tensor *weight, *id, *y = NULL;
+    tl_tensor *weight, *id;
     tl_topk(g, tl_softmax(g, tl_linear(g, x, router, NULL), NULL, 1), k, &weight, &id); /* [n, k] each */
     weight = tl_div(g, weight, tl_sum(g, weight));
-    for (int64_t i = 0; i < k; i++) {
-        tl_tensor *chosen = tl_gather(g, w, tl_reshape(g, tl_slice(g, id, 1, i, 1, 1), 1, SHAPE(-1)));            /* [n, out, in] */
-        tl_tensor *part = tl_reshape(g, tl_matmul(g, chosen, tl_reshape(g, x, 3, SHAPE(-1, tl_dim(x, 1), 1))), 2, /* [n, out] */
-                                     SHAPE(-1, tl_dim(w, 1)));
-        part = tl_mul(g, part, tl_slice(g, weight, 1, i, 1, 1));
-        y = y ? tl_add(g, y, part) : part;
-    }
-    return y;
+    tl_tensor *column = tl_reshape(g, x, 4, SHAPE(-1, 1, tl_dim(x, 1), 1));
+    tl_tensor *y = tl_matmul(g, tl_gather(g, w, id), column); /* [n, k, out, in] times [n, 1, in, 1] */
+    y = tl_matmul(g, tl_reshape(g, weight, 3, SHAPE(-1, 1, k)), tl_reshape(g, y, 3, SHAPE(-1, k, tl_dim(w, 1))));
+    return tl_reshape(g, y, 2, SHAPE(-1, tl_dim(w, 1)));
 }
 
 enum { H = 4, W = 5, C = 3, OUT = 2, N = 4, HEADS = 2, BUCKETS = 7, EXPERTS = 5, K = 2, MOST = 64 };
@@ -152,7 +148,7 @@ int main(void) {
         double (*want)(int i, int j);
     } all[] = {
         {"convolution",
-         convolution(g, in, constant(b, "zeros", TL_F32, 2, SHAPE(1, C), zeros), constant(b, "around", TL_I32, 1, SHAPE(H * W * 9), around),
+         convolution(g, in, constant(b, "zeros", TL_F32, 2, SHAPE(1, C), zeros), constant(b, "around", TL_I32, 2, SHAPE(H * W, 9), around),
                      constant(b, "kernel", TL_F32, 2, SHAPE(OUT, 9 * C), kernel)),
          H * W, OUT, want_convolution},
         {"softplus", softplus(g, in), H * W, C, want_softplus},
@@ -160,7 +156,7 @@ int main(void) {
         {"norm by 1 + w", norm_one_plus(g, in, constant(b, "w1", TL_F32, 1, SHAPE(C), w1), 1e-6f), H * W, C, want_norm},
         {"relative bias",
          relative_bias(g, constant(b, "table", TL_F32, 2, SHAPE(BUCKETS, HEADS), table),
-                       constant(b, "bucket", TL_I32, 1, SHAPE(N * N), bucket), N),
+                       constant(b, "bucket", TL_I32, 2, SHAPE(N, N), bucket)),
          N, HEADS * N, want_bias},
         {"experts",
          experts(g, in, constant(b, "router", TL_F32, 2, SHAPE(EXPERTS, C), router),
