@@ -301,37 +301,18 @@ tl_status tl_weights_feed(tl_model *m, uint64_t offset, const void *bytes, size_
 
 /* ---- packing from the map, by all threads ---- */
 
-typedef struct pack_job {
-    const tl_tensor *t;
-    const unsigned char *data;
-    int64_t row0, row1; /* of this piece */
-    size_t row;
-} pack_job;
-
-static void pack_tile(void *arg, int64_t tile) {
-    const pack_job *j = arg;
-    int64_t from = j->row0 + tile * STAGING_ROWS, to = from + STAGING_ROWS < j->row1 ? from + STAGING_ROWS : j->row1;
-    j->t->layout->pack(j->t, from, to, j->data + (size_t)from * j->row, tl_data(j->t));
-}
-
 /* Piece by piece, so that the mapped pages can be dropped behind it and little is held twice. */
 static tl_status pack_mapped(tl_model *m, model_slot *slot, const unsigned char *data, tl_error *err) {
-    enum { TILES = 64 };
+    enum { PIECE_ROWS = 4096 };
     size_t row = row_bytes(slot);
-    int64_t rows = (int64_t)(slot->info->bytes / row), most = TILES * STAGING_ROWS;
+    int64_t rows = (int64_t)(slot->info->bytes / row);
     tl_status s = TL_OK;
-    for (int64_t at = 0; at < rows && !s; at += most) {
-        pack_job j = {slot->t, data, at, at + most < rows ? at + most : rows, row};
-        int64_t tiles = (j.row1 - at + STAGING_ROWS - 1) / STAGING_ROWS;
-        if (m->backend->ops->parallel)
-            m->backend->ops->parallel(m->backend, pack_tile, &j, tiles);
-        else
-            for (int64_t tile = 0; tile < tiles; tile++)
-                pack_tile(&j, tile);
-        slot->rows = j.row1;
-        slot->have = (uint64_t)j.row1 * row;
-        tl_gguf_drop(m->gguf, slot->info->offset + (uint64_t)at * row, (uint64_t)(j.row1 - at) * row);
-        s = progress(m, (uint64_t)(j.row1 - at) * row, err);
+    for (int64_t at = 0; at < rows && !s; at = slot->rows) {
+        slot->rows = at + PIECE_ROWS < rows ? at + PIECE_ROWS : rows;
+        slot->have = (uint64_t)slot->rows * row;
+        tl_bank_pack(m->bank, slot->t, at, slot->rows, data + (size_t)at * row);
+        tl_gguf_drop(m->gguf, slot->info->offset + (uint64_t)at * row, (uint64_t)(slot->rows - at) * row);
+        s = progress(m, (uint64_t)(slot->rows - at) * row, err);
     }
     return s;
 }

@@ -135,18 +135,26 @@ static void leave(tl_bank *b, tl_tensor *t) {
     /* Nothing was entered after t, so no other probe sequence runs through its slot except ones that were complete without it. */
 }
 
-/* Enters a tensor of the bank's own, whose bytes are yet to be counted. */
-static tl_status enter_own(tl_bank *b, const char *what, const char *name, tl_dtype dtype, int rank, const int64_t *shape,
-                           const tl_layout *layout, tl_tensor **out, tl_error *err) {
-    tl_status s = enter(b, what, name, dtype, rank, shape, out, err);
+/* Whether a tensor of the bank's own can be counted with the others; if not, it is taken back. */
+static tl_status count(tl_bank *b, const char *what, tl_tensor *t, tl_error *err) {
+    if (tl_bytes(t) <= TL_COUNT_MOST - b->bytes)
+        return TL_OK;
+    leave(b, t);
+    return tl_fail(err, TL_ERR_MEMORY, "%s: the size of the bank overflows with '%s'", what, t->name);
+}
+
+/* Gives the newest tensor memory of the bank's own, or takes it back. */
+static tl_status allocate(tl_bank *b, const char *what, tl_tensor *t, tl_error *err) {
+    tl_status s = count(b, what, t, err);
     if (s)
         return s;
-    (*out)->layout = layout;
-    (*out)->mark |= TL_MARK_STATE;
-    if (tl_bytes(*out) > TL_COUNT_MOST - b->bytes) {
-        leave(b, *out);
-        return tl_fail(err, TL_ERR_MEMORY, "%s: the size of the bank overflows with '%s'", what, name);
+    size_t bytes = tl_bytes(t);
+    s = b->backend->ops->alloc(b->backend, bytes, t->buffer);
+    if (s) {
+        leave(b, t);
+        return tl_fail(err, s, "%s: no memory for '%s': %llu bytes", what, t->name, (unsigned long long)bytes);
     }
+    b->bytes += bytes;
     return TL_OK;
 }
 
@@ -155,16 +163,13 @@ tl_status tl_bank_add(tl_bank *b, const char *name, tl_dtype dtype, int rank, co
     tl_tensor *t = NULL;
     if (out)
         *out = NULL;
-    tl_status s = enter_own(b, "tl_bank_add", name, dtype, rank, shape, layout, &t, err);
+    tl_status s = enter(b, "tl_bank_add", name, dtype, rank, shape, &t, err);
     if (s)
         return s;
-    size_t bytes = tl_bytes(t);
-    s = b->backend->ops->alloc(b->backend, bytes, t->buffer);
-    if (s) {
-        leave(b, t);
-        return tl_fail(err, s, "tl_bank_add: no memory for '%s': %llu bytes", name, (unsigned long long)bytes);
-    }
-    b->bytes += bytes;
+    t->layout = layout;
+    t->mark |= TL_MARK_STATE;
+    if ((s = allocate(b, "tl_bank_add", t, err)))
+        return s;
     if (out)
         *out = t;
     return TL_OK;
@@ -175,8 +180,12 @@ tl_status tl_bank_declare(tl_bank *b, const char *name, tl_dtype dtype, int rank
     tl_tensor *t = NULL;
     if (out)
         *out = NULL;
-    tl_status s = enter_own(b, "tl_bank_declare", name, dtype, rank, shape, layout, &t, err);
+    tl_status s = enter(b, "tl_bank_declare", name, dtype, rank, shape, &t, err);
     if (s)
+        return s;
+    t->layout = layout;
+    t->mark |= TL_MARK_STATE;
+    if ((s = count(b, "tl_bank_declare", t, err)))
         return s;
     b->bytes += tl_bytes(t);
     if (out)
@@ -204,6 +213,53 @@ tl_status tl_bank_wrap(tl_bank *b, const char *name, tl_dtype dtype, int rank, c
         t->mark |= TL_MARK_STATE;
     /* backend NULL marks memory that the bank does not own; a tensor never writes through data unless it is a state */
     *t->buffer = (tl_buffer){.data = (void *)(uintptr_t)data, .bytes = tl_bytes(t)};
+    if (out)
+        *out = t;
+    return TL_OK;
+}
+
+/* ---- packed weights ---- */
+
+enum { PACK_ROWS = 64 }; /* a tile: a multiple of every group */
+
+typedef struct pack_job {
+    const tl_tensor *t;
+    int64_t row0, row1;
+    const char *data;
+    size_t row;
+} pack_job;
+
+static void pack_tile(void *arg, int64_t tile) {
+    const pack_job *j = arg;
+    int64_t from = j->row0 + tile * PACK_ROWS, to = from + PACK_ROWS < j->row1 ? from + PACK_ROWS : j->row1;
+    j->t->layout->pack(j->t, from, to, j->data + (size_t)(from - j->row0) * j->row, tl_data(j->t));
+}
+
+void tl_bank_pack(tl_bank *b, tl_tensor *t, int64_t row0, int64_t row1, const void *data) {
+    const tl_dtype_info *d = tl_dtype_get(t->dtype);
+    pack_job j = {t, row0, row1, data, (size_t)(tl_dim(t, -1) / d->block) * (size_t)d->block_bytes};
+    int64_t tiles = (row1 - row0 + PACK_ROWS - 1) / PACK_ROWS;
+    if (b->backend->ops->parallel)
+        b->backend->ops->parallel(b->backend, pack_tile, &j, tiles);
+    else
+        for (int64_t tile = 0; tile < tiles; tile++)
+            pack_tile(&j, tile);
+}
+
+tl_status tl_bank_weight(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const void *data, unsigned uses,
+                         tl_tensor **out, tl_error *err) {
+    tl_tensor *t = NULL;
+    if (out)
+        *out = NULL;
+    tl_status s = tl_bank_wrap(b, name, dtype, rank, shape, data, false, &t, err);
+    if (s)
+        return s;
+    t->layout = b->backend->ops->layout ? b->backend->ops->layout(b->backend, t, uses) : NULL;
+    if (t->layout) {
+        if ((s = allocate(b, "tl_bank_weight", t, err)))
+            return s;
+        tl_bank_pack(b, t, 0, tl_rows(t), data);
+    }
     if (out)
         *out = t;
     return TL_OK;

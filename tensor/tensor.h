@@ -310,6 +310,14 @@ TL_API tl_status tl_bank_add(tl_bank *b, const char *name, tl_dtype dtype, int r
  * at multiples of their size, block types anywhere. */
 TL_API tl_status tl_bank_wrap(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const void *data, bool writable,
                               tl_tensor **out, tl_error *err);
+/* A weight whose rows lie as stored at data: packed as the backend wants it for its uses (a mask of TL_USE_*), else wrapped where it lies,
+ * as if by tl_bank_wrap. The same bits either way, but products with packed rows are faster. */
+TL_API tl_status tl_bank_weight(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const void *data,
+                                unsigned uses, tl_tensor **out, tl_error *err);
+enum { TL_USE_LINEAR = 1, TL_USE_EMBED = 2, TL_USE_OTHER = 4 };
+/* Rows row0 <= r < row1 of a tensor that was added with a layout, given as stored at data (row row0 first), are packed by all threads of the
+ * backend. row0 is a multiple of the layout's group, row1 too or the end. */
+TL_API void tl_bank_pack(tl_bank *b, tl_tensor *t, int64_t row0, int64_t row1, const void *data);
 /* A tensor without memory, for forecasts: graphs may be built and forecast on it, not run. */
 TL_API tl_status tl_bank_declare(tl_bank *b, const char *name, tl_dtype dtype, int rank, const int64_t *shape, const tl_layout *layout,
                                  tl_tensor **out, tl_error *err);
@@ -438,8 +446,6 @@ TL_API int64_t tl_plan_work(const tl_plan *p, const tl_tensor *node);
 TL_API bool tl_plan_cancelled(const tl_plan *p);
 
 /* ---- for backends: what one provides ---------------------------------------------------------------------------------------- */
-
-enum { TL_USE_LINEAR = 1, TL_USE_EMBED = 2, TL_USE_OTHER = 4 };
 
 /* What a machine does at most, as a backend's threads measure it, for profiles and benches to compare with: bytes and operations (a
  * multiply-add is 2) a second. */

@@ -270,6 +270,58 @@ START_TEST(a_layout_says_how_much_memory_a_tensor_takes) {
 }
 END_TEST
 
+/* x w^T of a weight [131, 32] in q8_0 that stands over data. */
+static void product_with(const char *spec, const void *data, bool packed, float y[3][131]) {
+    rig r = rig_open(spec);
+    const int64_t shape[2] = {131, 32};
+    tl_tensor *w;
+    MUST(&r, tl_bank_weight(r.bank, "w", TL_Q8_0, 2, shape, data, TL_USE_LINEAR, &w, &r.err));
+    ck_assert_int_eq(w->layout != NULL, packed);
+    ck_assert_int_eq(tl_data(w) == data, !packed);
+    ck_assert_int_eq(tl_bank_bytes(r.bank) > 0, packed);
+    tl_tensor *x = rig_input(&r, "x", 3, 32), *out = tl_output(r.g, tl_linear(r.g, x, w, NULL));
+    rig_plan(&r, NULL);
+    rig_fill(&r, x, -20);
+    rig_run(&r);
+    MUST(&r, tl_read(out, y, sizeof(float[3][131]), &r.err));
+    rig_close(&r);
+}
+
+START_TEST(a_weight_is_packed_where_that_is_wanted_and_gives_the_same_bits) {
+    static unsigned char data[131 * 34];
+    float wrapped[3][131], packed[3][131];
+    for (int i = 0; i < 131 * 34; i++) /* the upper byte of a scale stays small */
+        data[i] = i % 34 == 1 ? 0x2c : (unsigned char)(i * 7);
+    product_with("ref", data, false, wrapped);
+    product_with("cpu:pack=0", data, false, packed);
+    ck_assert_mem_eq(wrapped, packed, sizeof wrapped);
+    product_with("cpu:threads=1", data, true, packed);
+    ck_assert_mem_eq(wrapped, packed, sizeof wrapped);
+}
+END_TEST
+
+START_TEST(a_weight_for_which_there_is_no_memory_leaves_no_trace) {
+    static const unsigned char data[4 * 34];
+    const int64_t shape[2] = {4, 32};
+    rig r = rig_open("cpu");
+    tl_tensor *w;
+    REFUSED(&r, tl_bank_weight(r.bank, "w", TL_Q8_0, 2, shape, NULL, TL_USE_LINEAR, &w, &r.err), TL_ERR_USAGE, "no memory given for 'w'");
+    long all = -1;
+    for (long fail = 0; all < 0; fail++) {
+        tl_alloc_fail_at(fail, false);
+        tl_status s = tl_bank_weight(r.bank, "w", TL_Q8_0, 2, shape, data, TL_USE_LINEAR, &w, &r.err);
+        tl_alloc_fail_at(-1, false);
+        if (!s)
+            all = fail;
+        ck_assert_int_eq(s, all < 0 ? TL_ERR_MEMORY : TL_OK);
+        ck_assert_ptr_eq(tl_bank_find(r.bank, "w"), w);
+        ck_assert_int_eq(tl_bank_count(r.bank), all >= 0);
+    }
+    ck_assert_int_gt(all, 0);
+    rig_close(&r);
+}
+END_TEST
+
 static void fill_bank(rig *r) {
     tl_bank *b;
     if (tl_bank_new(&b, r->be, &r->err) != TL_OK) {
@@ -380,6 +432,8 @@ static Suite *bank_suite(void) {
     tcase_add_test(c, a_writable_wrapped_tensor_is_a_state);
     tcase_add_test(c, what_one_graph_writes_the_next_graph_reads);
     tcase_add_test(c, a_layout_says_how_much_memory_a_tensor_takes);
+    tcase_add_test(c, a_weight_is_packed_where_that_is_wanted_and_gives_the_same_bits);
+    tcase_add_test(c, a_weight_for_which_there_is_no_memory_leaves_no_trace);
     tcase_add_test(c, a_write_that_the_backend_fails_says_so);
     tcase_add_loop_test(c, a_declared_tensor_may_be_forecast_and_no_more, 0, 2);
     tcase_add_loop_test(c, any_allocation_may_fail_while_a_bank_is_filled, 0, 2);

@@ -21,25 +21,14 @@ typedef struct program {
     tl_tensor *id, *near; /* id [1] i32 -> near [1, NEAREST] i32 */
 } program;
 
-/* A tensor of the file as a weight: packed as the backend likes it best for `uses` (TL_USE_LINEAR, ..), else where it lies. The same bits either
- * way, but packed ones make tokens faster. The file must outlive the bank. */
+/* A tensor of the file as a weight for `uses` (TL_USE_LINEAR, ..). The file must outlive the bank. */
 static tl_status weight(program *p, const char *name, unsigned uses, tl_tensor **out, tl_error *err) {
     const tl_gguf_tensor *t = tl_gguf_tensor_find(p->file, name);
     if (!t)
         return tl_fail(err, TL_ERR_FORMAT, "the file has no tensor '%s'", name);
     if (t->dtype == TL_N_DTYPES)
         return tl_fail(err, TL_ERR_UNSUPPORTED, "'%s' is of a type that Tally lacks", name);
-    const void *data = tl_gguf_tensor_data(p->file, t);
-    tl_tensor like = {.dtype = t->dtype, .rank = t->rank};
-    for (int i = 0; i < t->rank; i++)
-        like.shape[i] = t->shape[i];
-    const tl_layout *layout = p->backend->ops->layout ? p->backend->ops->layout(p->backend, &like, uses) : NULL;
-    if (!layout)
-        return tl_bank_wrap(p->bank, name, t->dtype, t->rank, t->shape, data, false, out, err);
-    tl_status s = tl_bank_add(p->bank, name, t->dtype, t->rank, t->shape, layout, out, err);
-    if (!s)
-        layout->pack(*out, 0, tl_rows(*out), data, tl_data(*out));
-    return s;
+    return tl_bank_weight(p->bank, name, t->dtype, t->rank, t->shape, tl_gguf_tensor_data(p->file, t), uses, out, err);
 }
 
 static tl_status prepare(program *p, const char *path, tl_error *err) {
