@@ -154,7 +154,7 @@ START_TEST(a_bank_counts_its_bytes_or_refuses_more) {
     tl_tensor *t;
     int64_t rows = INT64_C(1) << 29; /* of 2^29 bytes: what 32 bits can count, and eight of that */
     for (int i = 0; i < 8; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "w%d", i);
         MUST(&r, tl_bank_declare(r.bank, name, TL_I8, 2, (int64_t[]){1, rows}, NULL, &t, &r.err));
     }
