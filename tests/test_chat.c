@@ -297,7 +297,9 @@ START_TEST(a_file_without_a_known_template_says_which_there_are) {
     ck_assert_ptr_nonnull(strstr(err.message, tl_chat_names()));
     tl_gguf_free(g);
     tl_text_free(&bytes);
+    c = tl_chat_by_name("zephyr");
     ck_assert_int_eq(tl_chat_of_model(NULL, &c, NULL, &err), TL_ERR_USAGE);
+    ck_assert_ptr_null(c);
 }
 END_TEST
 

@@ -179,9 +179,10 @@ static tl_status chat_find_default(const char *text, size_t n, tl_text *out, tl_
 }
 
 tl_status tl_chat_of_model(const tl_gguf *g, const tl_chat **out, tl_text *default_system, tl_error *err) {
+    if (out != NULL)
+        *out = NULL;
     if (g == NULL || out == NULL)
         return tl_fail(err, TL_ERR_USAGE, "tl_chat_of_model: needs a GGUF file and a place for the result");
-    *out = NULL;
     tl_gguf_string text = {0};
     tl_status s = tl_gguf_get_string(g, "tokenizer.chat_template", false, &text, err);
     if (s != TL_OK)
