@@ -323,7 +323,7 @@ START_TEST(every_failing_allocation_gives_a_status_and_no_leak) {
             bool reached = tl_alloc_count() > at;
             tl_alloc_fail_at(-1, false);
             ck_assert_int_eq(s, reached ? TL_ERR_MEMORY : TL_OK);
-            if (reached && i < 5)
+            if (reached)
                 ck_assert_uint_eq(out.n, 0);
             tl_text_free(&out);
             if (!reached)

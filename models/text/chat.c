@@ -165,6 +165,7 @@ static tl_status chat_find_default(const char *text, size_t n, tl_text *out, tl_
     static const char start[] = "<|im_start|>system";
     const size_t len = sizeof start - 1;
     const char *end = text + n, *p = text;
+    size_t before = out->n;
     bool found = false;
     tl_status s = TL_OK;
     while (!found && s == TL_OK && (p = chat_find(p, (size_t)(end - p), start)) != NULL) {
@@ -174,6 +175,10 @@ static tl_status chat_find_default(const char *text, size_t n, tl_text *out, tl_
         if (quote == '\'' || quote == '"')
             s = chat_read_default(p, (size_t)(end - p), quote, &used, &found, out, err);
         p += used; /* what was read once is not searched again: linear in any text */
+    }
+    if (s != TL_OK && out->data != NULL) {
+        out->n = before;
+        out->data[before] = 0;
     }
     return s;
 }
