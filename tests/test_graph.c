@@ -230,7 +230,7 @@ END_TEST
 START_TEST(many_states_have_versions_of_their_own) {
     enum { MANY = 1000 };
     static tl_tensor *states[MANY];
-    char name[16];
+    char name[24];
     rig r = rig_open("ref");
     tl_tensor *x = rig_input(&r, "x", 1, 2);
     for (int i = 0; i < MANY; i++) {
