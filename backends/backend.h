@@ -15,7 +15,8 @@ extern "C" {
 
 /* Opens a backend; also checks that this build's float arithmetic keeps the promise of equal bits (contraction, denormals). */
 TL_API tl_status tl_backend_open(tl_backend **be, const char *spec, tl_error *err);
-/* After all plans, banks and models on it. */
+/* After all plans, banks and models on it. Not in the child of a fork, which has none of the backend's threads, for which this waits: it opens
+ * a backend of its own. */
 TL_API void tl_backend_free(tl_backend *be);
 /* Rows of backends.def: names and one-line help, i = 0 .. count - 1. */
 TL_API int tl_backend_count(void);

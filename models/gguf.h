@@ -74,7 +74,7 @@ typedef struct tl_gguf_key_entry {
 } tl_gguf_key_entry;
 
 struct tl_gguf {
-    const uint8_t *table; /* the first table_bytes bytes of the file: mapped, borrowed or owned */
+    const uint8_t *table; /* the first table_bytes bytes of the file: borrowed or owned */
     uint64_t table_bytes, file_bytes, data_offset, alignment;
     int version;
     tl_gguf_key_entry *keys;

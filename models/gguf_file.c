@@ -1,5 +1,5 @@
-/* gguf_file.c: the life of a tl_gguf and where its bytes come from: a prefix (which it copies), a file (mapped), memory (borrowed), or
- * callbacks (the table kept, tensor data read on demand). The table itself is read by gguf.c. */
+/* gguf_file.c: the life of a tl_gguf and where its bytes come from: a prefix (which it copies), a file (the table kept, tensor data mapped),
+ * memory (borrowed), or callbacks (the table kept, tensor data read on demand). The table itself is read by gguf.c. */
 #include "models/gguf.h"
 
 #include <stdio.h>
@@ -76,32 +76,6 @@ tl_status tl_gguf_parse(tl_gguf **out, const void *bytes, size_t n, uint64_t fil
     return gguf_finish(out, g, s);
 }
 
-/* The table out of the whole file in memory, which never wants more. */
-static tl_status gguf_from_whole(tl_gguf *g, const void *bytes, size_t n, tl_error *err) {
-    uint64_t want;
-    g->file = bytes;
-    return tl_gguf_read_table(g, bytes, n, &want, err);
-}
-
-tl_status tl_gguf_open(tl_gguf **out, const char *path, tl_error *err) {
-    tl_gguf *g;
-    tl_map map;
-    if (out)
-        *out = NULL;
-    if (!out || !path)
-        return tl_fail(err, TL_ERR_USAGE, "tl_gguf_open: needs a place for the result and a path");
-    tl_status s = tl_map_open(&map, path, err);
-    if (s != TL_OK)
-        return s;
-    s = tl_gguf_new(&g, path, map.bytes, err);
-    if (s != TL_OK) {
-        tl_map_close(&map);
-        return s;
-    }
-    g->map = map;
-    return gguf_finish(out, g, gguf_from_whole(g, map.data, map.bytes, err));
-}
-
 tl_status tl_gguf_from_memory(tl_gguf **out, const void *bytes, size_t n, tl_error *err) {
     tl_gguf *g;
     if (out)
@@ -109,7 +83,11 @@ tl_status tl_gguf_from_memory(tl_gguf **out, const void *bytes, size_t n, tl_err
     if (!out || (!bytes && n > 0))
         return tl_fail(err, TL_ERR_USAGE, "tl_gguf_from_memory: needs a place for the result and the bytes of a file");
     tl_status s = tl_gguf_new(&g, NULL, n, err);
-    return s == TL_OK ? gguf_finish(out, g, gguf_from_whole(g, bytes, n, err)) : s;
+    if (s != TL_OK)
+        return s;
+    uint64_t want; /* never more than the whole file */
+    g->file = bytes;
+    return gguf_finish(out, g, tl_gguf_read_table(g, bytes, n, &want, err));
 }
 
 static tl_status gguf_call_reader(const tl_reader *r, uint64_t offset, void *dst, size_t n, tl_error *err) {
@@ -122,8 +100,7 @@ static tl_status gguf_call_reader(const tl_reader *r, uint64_t offset, void *dst
 
 /* Reads growing prefixes until the table is complete. A prefix is read afresh rather than grown: that costs one more pass over the
  * table, and saves holding two copies of it. */
-static tl_status gguf_from_callbacks(tl_gguf *g, tl_error *err) {
-    const tl_reader *r = &g->reader;
+static tl_status gguf_from_callbacks(tl_gguf *g, const tl_reader *r, tl_error *err) {
     uint64_t want = r->bytes < READER_FIRST ? r->bytes : READER_FIRST;
     tl_status s = TL_MORE;
     while (s == TL_MORE) {
@@ -144,6 +121,38 @@ static tl_status gguf_from_callbacks(tl_gguf *g, tl_error *err) {
     return s;
 }
 
+/* A reader of a map. */
+static tl_status gguf_copy(void *map, uint64_t offset, void *dst, size_t n, tl_error *err) {
+    (void)err;
+    memcpy(dst, (const uint8_t *)((const tl_map *)map)->data + offset, n);
+    return TL_OK;
+}
+
+/* The table is kept apart from the map: another program may write to the file while it is in use, and lengths that were checked must be
+ * those that are read. */
+tl_status tl_gguf_open(tl_gguf **out, const char *path, tl_error *err) {
+    tl_gguf *g;
+    tl_map map;
+    if (out)
+        *out = NULL;
+    if (!out || !path)
+        return tl_fail(err, TL_ERR_USAGE, "tl_gguf_open: needs a place for the result and a path");
+    tl_status s = tl_map_open(&map, path, err);
+    if (s != TL_OK)
+        return s;
+    s = tl_gguf_new(&g, path, map.bytes, err);
+    if (s != TL_OK) {
+        tl_map_close(&map);
+        return s;
+    }
+    g->map = map;
+    g->file = map.data;
+    s = gguf_from_callbacks(g, &(tl_reader){&map, map.bytes, gguf_copy}, err);
+    if (s == TL_OK)
+        tl_gguf_drop(g, 0, g->table_bytes);
+    return gguf_finish(out, g, s);
+}
+
 tl_status tl_gguf_from_reader(tl_gguf **out, const tl_reader *reader, tl_error *err) {
     tl_gguf *g;
     if (out)
@@ -154,7 +163,7 @@ tl_status tl_gguf_from_reader(tl_gguf **out, const tl_reader *reader, tl_error *
     if (s != TL_OK)
         return s;
     g->reader = *reader;
-    return gguf_finish(out, g, gguf_from_callbacks(g, err));
+    return gguf_finish(out, g, gguf_from_callbacks(g, &g->reader, err));
 }
 
 /* Whether t may be one of g's: a tensor of another file could lead beyond the end of this one. */

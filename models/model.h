@@ -81,7 +81,7 @@ typedef struct tl_reader {
 /* Reads the table from the first n bytes of a file of file_bytes bytes. TL_MORE: *want is how many first bytes to come back with.
  * The object keeps its own copy of all it needs. */
 TL_API tl_status tl_gguf_parse(tl_gguf **out, const void *bytes, size_t n, uint64_t file_bytes, uint64_t *want, tl_error *err);
-/* The same from a file (mapped), from memory (borrowed: must outlive the object), or through callbacks. */
+/* The same from a file (its data mapped), from memory (borrowed: must outlive the object), or through callbacks. */
 TL_API tl_status tl_gguf_open(tl_gguf **out, const char *path, tl_error *err);
 TL_API tl_status tl_gguf_from_memory(tl_gguf **out, const void *bytes, size_t n, tl_error *err);
 TL_API tl_status tl_gguf_from_reader(tl_gguf **out, const tl_reader *reader, tl_error *err);

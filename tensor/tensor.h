@@ -335,7 +335,8 @@ typedef struct tl_plan_options {
     bool no_fuse;  /* one step a node */
     bool profile;  /* time each step: tl_plan_profile */
     /* Called on the running thread after each node has its value, in order, with the rows that are valid now; implies no_fuse. The
-     * backend is busy meanwhile: a run of any plan on it from in here would wait forever. */
+     * backend is busy meanwhile: a run of any plan on it from in here, or the loading of a model, would wait forever. It may read and
+     * cancel; the run goes by what was checked before it: no size is set, no tensor written, nothing freed. */
     void (*probe)(void *ctx, const tl_plan *p, const tl_tensor *node);
     void *probe_ctx;
 } tl_plan_options;

@@ -604,6 +604,19 @@ if [ -p "$work/fifo" ]; then
     seq 40000 >"$work/numbers"
     printing tokenize -m "$model" -f "$work/numbers" --ids
 fi
+# Between the weights and the first token: the line about the model, which has no room behind that about the backend.
+if [ "$(uname)" = Linux ] && command -v python3 >/dev/null 2>&1; then
+    call run -m "$model" -p Once -n 1 -v
+    room=$(head -n 1 "$err" | wc -c)
+    python3 tests/interrupt.py "$room" "$llama" run -m "$model" -p Once --ignore-eos -c 400000 -v >"$out" 2>"$err"
+    code=$?
+    if [ "$code" -eq 77 ]; then
+        echo "SKIP: cli: Ctrl-C while the context is made: pipes have a size of their own here"
+    else
+        [ "$code" -eq 130 ]
+        verdict "Ctrl-C while the context is made: exit 130" $?
+    fi
+fi
 interrupted "bench --ops" bench --op add,linear --backend ref
 interrupted "bench" bench -m "$model" -p 4096 -n 4096 -r 1000 --no-warmup --backend ref
 

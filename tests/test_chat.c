@@ -297,7 +297,9 @@ START_TEST(a_file_without_a_known_template_says_which_there_are) {
     ck_assert_ptr_nonnull(strstr(err.message, tl_chat_names()));
     tl_gguf_free(g);
     tl_text_free(&bytes);
+    c = tl_chat_by_name("zephyr");
     ck_assert_int_eq(tl_chat_of_model(NULL, &c, NULL, &err), TL_ERR_USAGE);
+    ck_assert_ptr_null(c);
 }
 END_TEST
 
@@ -321,7 +323,7 @@ START_TEST(every_failing_allocation_gives_a_status_and_no_leak) {
             bool reached = tl_alloc_count() > at;
             tl_alloc_fail_at(-1, false);
             ck_assert_int_eq(s, reached ? TL_ERR_MEMORY : TL_OK);
-            if (reached && i < 5)
+            if (reached)
                 ck_assert_uint_eq(out.n, 0);
             tl_text_free(&out);
             if (!reached)

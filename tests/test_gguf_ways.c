@@ -176,6 +176,35 @@ START_TEST(a_failing_callback_ends_the_reading_with_its_status) {
 }
 END_TEST
 
+START_TEST(a_file_that_changes_keeps_the_table_that_was_checked) {
+    blob b = sample_file();
+    char path[512];
+    temporary(path, sizeof path, "changed.gguf");
+    FILE *f = fopen(path, "wb");
+    ck_assert(f && fwrite(b.p, 1, b.n, f) == b.n && fclose(f) == 0);
+    tl_gguf *g, *m = from_blob(&b);
+    ck_assert_int_eq(tl_gguf_open(&g, path, NULL), TL_OK);
+    blob other = {0};
+    put_zeros(&other, b.n);
+    memset(other.p, 0x7E, b.n);
+    f = fopen(path, "r+b");
+    ck_assert(f && fwrite(other.p, 1, b.n, f) == b.n && fclose(f) == 0);
+    for (int64_t i = 0; i < SAMPLE_KEYS; i++) {
+        tl_text x = {0}, y = {0};
+        ck_assert_int_eq(tl_gguf_value_text(g, i, -1, &x, NULL), TL_OK);
+        ck_assert_int_eq(tl_gguf_value_text(m, i, -1, &y, NULL), TL_OK);
+        ck_assert_str_eq(x.data, y.data);
+        tl_text_free(&x);
+        tl_text_free(&y);
+    }
+    tl_gguf_free(g);
+    tl_gguf_free(m);
+    remove(path);
+    free(other.p);
+    free(b.p);
+}
+END_TEST
+
 START_TEST(dropped_pages_of_a_mapped_file_stay_readable) {
     if (!getenv("TALLY_TEST_DATA"))
         SKIP("TALLY_TEST_DATA is not set");
@@ -361,6 +390,7 @@ static Suite *gguf_ways_suite(void) {
     tcase_add_test(c, callbacks_give_what_memory_gives);
     tcase_add_test(c, callbacks_read_a_long_table_about_twice_and_the_data_not_at_all);
     tcase_add_test(c, a_failing_callback_ends_the_reading_with_its_status);
+    tcase_add_test(c, a_file_that_changes_keeps_the_table_that_was_checked);
     tcase_add_test(c, dropped_pages_of_a_mapped_file_stay_readable);
     tcase_add_test(c, null_arguments_are_usage_errors);
     tcase_add_test(c, three_hundred_thousand_keys_cost_few_comparisons);

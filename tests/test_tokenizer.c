@@ -415,7 +415,10 @@ START_TEST(wrong_calls_are_refused) {
     tl_text out = {0};
     tl_detok d = {0};
     tl_error err = {0};
+    tl_tokenizer *none = t;
     ck_assert_int_eq(tl_tokenizer_new(NULL, NULL, &err), TL_ERR_USAGE);
+    ck_assert_int_eq(tl_tokenizer_new(&none, NULL, &err), TL_ERR_USAGE);
+    ck_assert_ptr_null(none);
     ck_assert_int_eq(tl_tokenizer_encode(NULL, "a", 1, 0, &ids, &err), TL_ERR_USAGE);
     ck_assert_int_eq(tl_tokenizer_encode(t, NULL, 1, 0, &ids, &err), TL_ERR_USAGE);
     ck_assert_int_eq(tl_tokenizer_encode(t, "a", 1, 0, NULL, &err), TL_ERR_USAGE);

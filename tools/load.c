@@ -143,6 +143,8 @@ int engine_start(Engine *e, const tl_context_options *o) {
     if (tl_session_new(&e->session, e->context, &err))
         return say_status(EXIT_RUN, &err);
     term_on_interrupt(on_interrupt, e->context);
+    if (term_interrupts() > 0)
+        return EXIT_INTERRUPTED; /* since the weights were there */
     e->load_seconds += term_now() - start;
     tl_memory_forecast m = tl_context_memory(e->context);
     char text[4][24];

@@ -165,6 +165,7 @@ static tl_status chat_find_default(const char *text, size_t n, tl_text *out, tl_
     static const char start[] = "<|im_start|>system";
     const size_t len = sizeof start - 1;
     const char *end = text + n, *p = text;
+    size_t before = out->n;
     bool found = false;
     tl_status s = TL_OK;
     while (!found && s == TL_OK && (p = chat_find(p, (size_t)(end - p), start)) != NULL) {
@@ -175,13 +176,18 @@ static tl_status chat_find_default(const char *text, size_t n, tl_text *out, tl_
             s = chat_read_default(p, (size_t)(end - p), quote, &used, &found, out, err);
         p += used; /* what was read once is not searched again: linear in any text */
     }
+    if (s != TL_OK && out->data != NULL) {
+        out->n = before;
+        out->data[before] = 0;
+    }
     return s;
 }
 
 tl_status tl_chat_of_model(const tl_gguf *g, const tl_chat **out, tl_text *default_system, tl_error *err) {
+    if (out != NULL)
+        *out = NULL;
     if (g == NULL || out == NULL)
         return tl_fail(err, TL_ERR_USAGE, "tl_chat_of_model: needs a GGUF file and a place for the result");
-    *out = NULL;
     tl_gguf_string text = {0};
     tl_status s = tl_gguf_get_string(g, "tokenizer.chat_template", false, &text, err);
     if (s != TL_OK)

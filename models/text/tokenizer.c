@@ -372,9 +372,10 @@ static tl_status tok_load(tl_tokenizer *t, const tl_gguf *g, tl_error *err) {
 }
 
 tl_status tl_tokenizer_new(tl_tokenizer **out, const tl_gguf *g, tl_error *err) {
+    if (out != NULL)
+        *out = NULL;
     if (out == NULL || g == NULL)
         return tl_fail(err, TL_ERR_USAGE, "tl_tokenizer_new: needs a place for the result and a GGUF file");
-    *out = NULL;
     tl_tokenizer *t = tl_alloc(sizeof *t);
     if (t == NULL)
         return tok_no_memory("the tokenizer", err);
