@@ -32,7 +32,7 @@ static const struct {
                         {alone, COUNT(alone)},
                         {alone_inside, COUNT(alone_inside)}};
 
-typedef enum bias_kind { NO_BIAS, BIAS_FULL, BIAS_ONE_HEAD, BIAS_ONE_QUERY, BIAS_ROW, BIAS_MASK } bias_kind;
+typedef enum bias_kind { NO_BIAS, BIAS_FULL, BIAS_ONE_HEAD, BIAS_ONE_QUERY, BIAS_ROW, BIAS_MASK, BIAS_SPECIAL, BIAS_FINITE } bias_kind;
 
 typedef struct scene {
     const char *name;
@@ -73,8 +73,14 @@ static tl_tensor *make_bias(case_env *e, bias_kind kind, int64_t n, int64_t h) {
     case BIAS_ROW: return case_input(e, "bias", TL_F32, 3, SHAPE(1, 1, KEYS), FILL_NORMAL);
     case BIAS_MASK:
         return tl_log(e->g, tl_relu(e->g, case_input(e, "bias", TL_F32, 3, SHAPE(n, 1, KEYS), FILL_NORMAL))); /* half of it -inf */
+    case BIAS_SPECIAL: return case_input(e, "bias", TL_F32, 3, SHAPE(n, h, KEYS), FILL_SPECIAL);
+    case BIAS_FINITE: return case_input(e, "bias", TL_F32, 3, SHAPE(n, 1, KEYS), FILL_FINITE);
     default: return NULL;
     }
+}
+
+static case_fill sinks_fill(bias_kind bias) { /* as nasty as the bias */
+    return bias == BIAS_SPECIAL ? FILL_SPECIAL : bias == BIAS_FINITE ? FILL_FINITE : FILL_NORMAL;
 }
 
 static void build(case_env *e) {
@@ -83,7 +89,7 @@ static void build(case_env *e) {
     tl_tensor *q = case_input(e, "q", TL_F32, 3, SHAPE(n, c->h, c->d), c->q);
     tl_tensor *k = case_weight(e, "k", c->kv, 3, SHAPE(KEYS, c->hk, c->d), c->k, 0);
     tl_tensor *v = case_weight(e, "v", c->kv, 3, SHAPE(KEYS, c->hk, c->dv), c->k, 0);
-    tl_tensor *sinks = c->sinks ? case_input(e, "sinks", TL_F32, 1, SHAPE(c->h), FILL_NORMAL) : NULL;
+    tl_tensor *sinks = c->sinks ? case_input(e, "sinks", TL_F32, 1, SHAPE(c->h), sinks_fill(c->bias)) : NULL;
     tl_tensor *pages = c->pages ? page_table(e) : NULL, *span = spans(e, n, c->set, c->pages);
     float scale = c->d >= 64 ? 0.125f : 0.5f;
     case_output(e, tl_attention(e->g, q, k, v, span, pages, make_bias(e, c->bias, n, c->h), sinks, scale, c->cap));
@@ -117,6 +123,9 @@ static const scene scenes[] = {
     {"attention/f16/bias/row", ENDS, TL_F16, 2, 2, 16, 16, false, false, false, BIAS_ROW, 0, N, N},
     {"attention/f32/bias/mask", CAUSAL, TL_F32, 2, 1, 8, 8, false, true, false, BIAS_MASK, 0, N, N},
     {"attention/f16/bias/mask", WINDOWS, TL_F16, 2, 1, 8, 8, true, false, true, BIAS_MASK, 0, N, N},
+    {"attention/f32/group7/special_bias", WINDOWS, TL_F32, 7, 1, 24, 24, true, true, true, BIAS_SPECIAL, 0, N, N},
+    {"attention/f16/group5/special_bias", WINDOWS, TL_F16, 10, 2, 16, 16, false, false, true, BIAS_SPECIAL, 8.0f, N, N},
+    {"attention/f16/group5/finite_bias", CAUSAL, TL_F16, 5, 1, 40, 24, true, true, true, BIAS_FINITE, 0, N, N},
     {"attention/f32/sinks", ENDS, TL_F32, 4, 2, 8, 8, false, true, true, NO_BIAS, 0, N, N},
     {"attention/f16/sinks", WINDOWS, TL_F16, 4, 2, 64, 64, true, false, true, NO_BIAS, 0, N, N},
     {"attention/f32/cap", CAUSAL, TL_F32, 2, 1, 16, 16, false, false, false, NO_BIAS, 2.5f, N, N},

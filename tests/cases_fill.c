@@ -72,9 +72,15 @@ static uint32_t tiny_bits(uint64_t *seed) {
     }
 }
 
+/* Quiet, signalling, negative, with a payload in the lowest bits alone (which a narrower type cuts off): all are the one NaN that counts. */
+static uint32_t nan_bits(uint64_t r) {
+    static const uint32_t nans[] = {0x7FC00000, 0xFFC00000, 0x7F800001, 0xFF800001, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FA5A5A5, 0xFF80FFFF};
+    return nans[r >> 40 & 7];
+}
+
 /* A row has a class (which special values it may hold) and about two of them, so that not every row ends as NaN. */
 static uint32_t special_bits(uint64_t *seed, uint64_t row_class, int64_t row, uint32_t largest, bool finite) {
-    static const uint32_t infinity = 0x7F800000, minus_infinity = 0xFF800000, nan = 0x7FC00000;
+    static const uint32_t infinity = 0x7F800000, minus_infinity = 0xFF800000;
     uint32_t plain = normal_bits(seed);
     uint64_t r = case_random(seed);
     uint64_t rarity = row > 4 ? (uint64_t)row / 2 : 2;
@@ -84,8 +90,8 @@ static uint32_t special_bits(uint64_t *seed, uint64_t row_class, int64_t row, ui
     case 1: return infinity;
     case 2: return minus_infinity;
     case 3: return r & 1 ? infinity : minus_infinity;
-    case 4: return nan;
-    case 5: return r & 1 ? nan : r & 2 ? infinity : largest;
+    case 4: return nan_bits(r);
+    case 5: return r & 1 ? nan_bits(r) : r & 2 ? infinity : largest;
     default: return r & 1 ? 0x80000000 : r & 2 ? largest : r & 4 ? largest | 0x80000000 : r & 8 ? 0x00000001 : 0x00000000;
     }
 }
@@ -163,7 +169,7 @@ static uint16_t special_scale(uint64_t r, uint16_t plain, bool finite) {
     case 3: return 0x8000;
     case 4: return finite ? 0x0000 : F16_INFINITY;
     case 5: return finite ? 0x0400 : F16_INFINITY | 0x8000;
-    case 6: return finite ? 0x8001 : F16_NAN;
+    case 6: return finite ? 0x8001 : (uint16_t)(F16_INFINITY | (r >> 40 & 0x83FF) | 1); /* any NaN */
     default: return plain;
     }
 }

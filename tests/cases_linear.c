@@ -215,6 +215,17 @@ static void build_residual(case_env *e) {
     case_output(e, y);
 }
 
+static void build_residual_special(case_env *e) { /* NaN, infinities and zeros meet the sum only at its end */
+    tl_dtype dtype = *(const tl_dtype *)e->params;
+    int64_t n = case_size(e, "n", 5);
+    tl_tensor *x = case_input(e, "x", TL_F32, 2, SHAPE(n, 64), FILL_NORMAL);
+    tl_tensor *r = case_input(e, "r", TL_F32, 2, SHAPE(n, 36), FILL_SPECIAL),
+              *bias = case_input(e, "bias", TL_F32, 1, SHAPE(36), FILL_FINITE);
+    tl_tensor *odd = case_input(e, "odd", TL_F32, 1, SHAPE(36), FILL_SPECIAL);
+    case_output(e, tl_add(e->g, tl_linear(e->g, x, weight(e, "w", dtype, 36, 64, FILL_NORMAL), bias), r));
+    case_output(e, tl_linear(e->g, x, weight(e, "v", dtype, 36, 64, FILL_NORMAL), odd));
+}
+
 static void build_residual_seen(case_env *e) { /* the product itself is an output too: it may not vanish into the sum */
     tl_tensor *x = case_input(e, "x", TL_F32, 2, SHAPE(3, 64), FILL_NORMAL);
     tl_tensor *y = tl_linear(e->g, x, weight(e, "w", TL_Q8_0, 64, 64, FILL_NORMAL), NULL);
@@ -269,6 +280,7 @@ void cases_linear(case_list *l) {
         "linear/residual/many", "linear/residual/with_bias"};
     static const block blocks[] = {{TL_Q4_1, 64, 96, false},  {TL_Q8_0, 32, 64, true}, {TL_Q4_K, 256, 256, false},
                                    {TL_Q6_K, 256, 512, true}, {TL_F16, 40, 56, true},  {TL_F32, 24, 36, false}};
+    static const tl_dtype ends[] = {TL_Q4_1, TL_Q8_0, TL_F16, TL_BF16};
     add_every_type(l);
     add_chosen(l);
     case_add(l, "linear/view/vector", build_vector, NULL, 0);
@@ -288,6 +300,11 @@ void cases_linear(case_list *l) {
     for (residual r = LEFT; r < N_RESIDUALS; r++)
         case_add(l, residual_names[r], build_residual, &r, sizeof r);
     case_add(l, "linear/residual/seen", build_residual_seen, NULL, 0);
+    for (int i = 0; i < COUNT(ends); i++) {
+        char name[96];
+        snprintf(name, sizeof name, "linear/residual/special/%s", tl_dtype_get(ends[i])->name);
+        case_add(l, name, build_residual_special, &ends[i], sizeof ends[i]);
+    }
     for (int i = 0; i < COUNT(blocks); i++) {
         char name[96];
         snprintf(name, sizeof name, "linear/mlp/%s", tl_dtype_get(blocks[i].dtype)->name);

@@ -142,8 +142,14 @@ static bool check_dot_shape(kernel_job *j, shape s, int turn) {
     return ok;
 }
 
-static const int column_counts[] = {1, 2, 3, 4, 5, 17, 32};
-enum { N_COLUMN_COUNTS = sizeof column_counts / sizeof *column_counts };
+enum { N_COLUMN_COUNTS = 8 };
+
+/* The last one turns through all from 6 to 40. */
+static int column_count(int c, int turn) {
+    static const int counts[N_COLUMN_COUNTS - 1] = {1, 2, 3, 4, 5, 17, 32};
+    return c < N_COLUMN_COUNTS - 1 ? counts[c] : 6 + turn / N_COLUMN_COUNTS * 11 % 35;
+}
+
 static const int64_t block_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 18};
 enum { N_BLOCK_COUNTS = sizeof block_counts / sizeof *block_counts };
 
@@ -155,7 +161,7 @@ KERNEL_CHECKER(tl_fn_dot) {
                 return false;
     for (int rows = 1; rows <= MOST_ROWS; rows++)
         for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++)
-            if (!check_dot_shape(j, (shape){rows, column_counts[c], 1 + turn * 7 % 80}, turn))
+            if (!check_dot_shape(j, (shape){rows, column_count(c, turn), 1 + turn * 7 % 80}, turn))
                 return false;
     /* long rows, and more columns than a driver gives at once */
     return check_dot_shape(j, (shape){3, 2, 8192}, 0) && check_dot_shape(j, (shape){16, 5, 4096}, 1) &&
@@ -230,7 +236,7 @@ KERNEL_CHECKER(tl_fn_panel) {
                 return false;
     for (int rows = 1; rows <= TL_PANEL; rows++)
         for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++)
-            if (!check_panel_shape(j, (shape){rows, column_counts[c], block_counts[turn % (block == 32 ? N_BLOCK_COUNTS : 3)] * block},
+            if (!check_panel_shape(j, (shape){rows, column_count(c, turn), block_counts[turn % (block == 32 ? N_BLOCK_COUNTS : 3)] * block},
                                    turn))
                 return false;
     return check_panel_shape(j, (shape){TL_PANEL, 3, 4096}, 0) && check_panel_shape(j, (shape){TL_PANEL, 2, 8192}, 1) &&
