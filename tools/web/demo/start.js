@@ -48,6 +48,9 @@ export class Start {
   async show() {
     document.body.dataset.view = 'start';
     announce('');
+    /* What stood here last may be gone: no button of it is to be pressed while the list is read again. */
+    $('kept-row').hidden = true;
+    $('kept').replaceChildren();
     $('start').hidden = false;
     $('chooser').hidden = false;
     $('loading').hidden = true;

@@ -269,11 +269,17 @@ test('the chat page', { skip: missing }, async (t) => {
     await kept.getByRole('button', { name: 'Load' }).click();
     await page.getByRole('textbox', { name: 'Message' }).waitFor();
     /* In the midst of an answer, while the plan waits for it: nobody wants either any more. */
-    await page.evaluate(() => {
+    const stale = await page.evaluate(() => {
       document.querySelector('#suggestions button').click();
       document.getElementById('tab-plan').click();
       document.getElementById('home').click();
+      return new Promise((resolve) =>
+        new MutationObserver(() => resolve(document.querySelectorAll('#kept li').length)).observe(document.body, {
+          attributeFilter: ['data-view'],
+        }),
+      );
     });
+    assert.equal(stale, 0, 'a button of the list before would be pressed in vain');
     await page.locator('#kept li').first().getByRole('button', { name: /^Remove .*\.gguf from this browser$/ }).press('Enter');
     await page.locator('#kept-row').waitFor({ state: 'hidden' });
     assert.equal(await focused(), 'url');
