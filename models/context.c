@@ -83,8 +83,7 @@ static tl_status make_graph(tl_context *c, tl_error *err) {
 
 /* Zeroed memory for n * width items; NULL where it does not fit, which the product of two lengths may not in 32 bits. */
 static void *book(size_t n, size_t width, size_t item) {
-    size_t bytes;
-    return tl_mul_size(n, width, &bytes) && tl_mul_size(bytes, item, &bytes) ? tl_alloc(bytes) : NULL;
+    return tl_mul_size(n, width, &n) ? tl_alloc_array(n, item) : NULL;
 }
 
 static tl_status make_books(tl_context *c, tl_error *err) {

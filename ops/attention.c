@@ -149,8 +149,7 @@ static int64_t longer(int64_t a, int64_t b) {
 
 size_t tl_attention_scratch(const tl_tensor *out) {
     int64_t d = out->src[K]->shape[2], dv = out->src[V]->shape[2];
-    size_t bytes; /* a row of any of these fits a size_t four times */
-    return tl_mul_size((size_t)(d + longer(d, dv) + TL_ATTENTION_CHUNK + 2 * dv), sizeof(float), &bytes) ? bytes : SIZE_MAX;
+    return tl_mul_saturated((uint64_t)(d + longer(d, dv) + TL_ATTENTION_CHUNK + 2 * dv), sizeof(float));
 }
 
 static worker make_worker(const tl_tensor *out, void *scratch) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/internal.h"
+#include "tensor/platform.h"
 #include "tensor/quant.h"
 
 /* ---- contiguous ------------------------------------------------------------------------------------------------------------- */
@@ -113,8 +114,7 @@ tl_status tl_cast_infer(tl_graph *g, tl_tensor *out) {
 /* A row as f32, where it is that on neither side. */
 size_t tl_cast_scratch(const tl_tensor *out) {
     bool through = out->dtype != TL_F32 && out->src[0]->dtype != TL_F32;
-    uint64_t bytes = (uint64_t)tl_dim(out, -1) * sizeof(float);
-    return !through ? 0 : bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
+    return through ? tl_mul_saturated((uint64_t)tl_dim(out, -1), sizeof(float)) : 0;
 }
 
 /* x [..] -> [..] of another type, by way of f32. */

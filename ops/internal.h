@@ -35,8 +35,6 @@ tl_status tl_shape_error(tl_graph *g, const tl_tensor *out, const char *why);
 tl_status tl_missing(tl_graph *g, const char *op, int i);
 /* The node's parameters must be there: a node added by hand may lack them. */
 tl_status tl_want_params(tl_graph *g, const tl_tensor *out);
-/* Bytes of one row as stored (the last axis dense). */
-size_t tl_row_bytes(const tl_tensor *t);
 /* matmul: the first element of the [.., rows, columns] matrix of operand t that goes with matrix number `batch` of out. */
 const char *tl_matmul_matrix(const tl_tensor *t, const tl_tensor *out, int64_t batch);
 /* The cost of touching `rows` rows of out and of equal-shaped sources once, with ops_per_element. */

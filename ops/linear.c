@@ -66,9 +66,7 @@ static const void *prepare(tl_dtype t, const float *x, int64_t k, void *to) {
 
 size_t tl_linear_scratch(const tl_tensor *out) {
     const tl_tensor *w = out->src[1];
-    size_t rows, all;
-    bool fits = tl_mul_size(BLOCK_ROWS, prepared_bytes(w->dtype, w->shape[1]), &rows) && tl_add_size(rows, tl_row_bytes(w), &all);
-    return fits ? all : SIZE_MAX;
+    return tl_add_saturated(tl_mul_saturated(BLOCK_ROWS, prepared_bytes(w->dtype, w->shape[1])), tl_row_bytes(w));
 }
 
 /* x [.., k], w [n, k], bias [n] or none -> [.., n]; a work row is a row of x. */

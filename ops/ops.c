@@ -162,11 +162,6 @@ tl_status tl_shape_error(tl_graph *g, const tl_tensor *out, const char *why) {
     return tl_graph_fail(g, TL_ERR_USAGE, "%s: %s: %s", out->op->name, list, why);
 }
 
-size_t tl_row_bytes(const tl_tensor *t) {
-    const tl_dtype_info *d = tl_dtype_get(t->dtype);
-    return (size_t)(tl_dim(t, -1) / d->block) * (size_t)d->block_bytes;
-}
-
 void tl_cost_rows(const tl_tensor *out, int64_t rows, double ops_per_element, tl_cost *c) {
     double r = (double)rows;
     *c = (tl_cost){.ops = r * (double)tl_dim(out, -1) * ops_per_element, .written = r * (double)tl_row_bytes(out)};

@@ -236,8 +236,7 @@ static void pack_tile(void *arg, int64_t tile) {
 }
 
 void tl_bank_pack(tl_bank *b, tl_tensor *t, int64_t row0, int64_t row1, const void *data) {
-    const tl_dtype_info *d = tl_dtype_get(t->dtype);
-    pack_job j = {t, row0, row1, data, (size_t)(tl_dim(t, -1) / d->block) * (size_t)d->block_bytes};
+    pack_job j = {t, row0, row1, data, tl_row_bytes(t)};
     int64_t tiles = (row1 - row0 + PACK_ROWS - 1) / PACK_ROWS;
     if (b->backend->ops->parallel)
         b->backend->ops->parallel(b->backend, pack_tile, &j, tiles);

@@ -206,8 +206,7 @@ static tl_status lay_out(tl_plan *p, tl_error *err) {
         size_t padded;
         if (!tl_add_size(q->intervals[i].bytes, 63, &padded))
             return tl_fail(err, TL_ERR_MEMORY, "plan: the size of a node or its scratch overflows");
-        if (!tl_add_size(q->memory.no_reuse, padded / 64 * 64, &q->memory.no_reuse))
-            q->memory.no_reuse = SIZE_MAX;
+        q->memory.no_reuse = tl_add_saturated(q->memory.no_reuse, padded / 64 * 64);
     }
     tl_status s = tl_layout_intervals(q->intervals, q->n_intervals, !p->options.no_reuse, &q->memory.activations);
     if (s)

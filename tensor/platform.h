@@ -29,6 +29,18 @@ static inline bool tl_add_size(size_t a, size_t b, size_t *out) {
     *out = a + b;
     return true;
 }
+/* The same; SIZE_MAX, which no allocation gives, where the result does not fit. Factors that are no sizes themselves do not, either. */
+static inline size_t tl_mul_saturated(uint64_t a, uint64_t b) {
+    return b != 0 && a > SIZE_MAX / b ? SIZE_MAX : (size_t)(a * b);
+}
+static inline size_t tl_add_saturated(size_t a, size_t b) {
+    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+/* Zeroed memory for n items; NULL where it does not fit. */
+static inline void *tl_alloc_array(size_t n, size_t item) {
+    size_t bytes;
+    return tl_mul_size(n, item, &bytes) ? tl_alloc(bytes) : NULL;
+}
 
 /* ---- files ---- */
 typedef struct tl_map {

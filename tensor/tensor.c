@@ -41,6 +41,10 @@ int64_t tl_rows(const tl_tensor *t) {
     return n;
 }
 
+size_t tl_row_bytes(const tl_tensor *t) {
+    return t ? (size_t)dense_bytes(t, tl_dim(t, -1)) : 0;
+}
+
 bool tl_row_dense(const tl_tensor *t) {
     return !t || t->rank == 0 || tl_dim(t, -1) <= tl_dtype_get(t->dtype)->block ||
            t->stride[t->rank - 1] == tl_dtype_get(t->dtype)->block_bytes;

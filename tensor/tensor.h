@@ -185,6 +185,8 @@ TL_API int64_t tl_count(const tl_tensor *t);
 TL_API size_t tl_bytes(const tl_tensor *t);
 /* Rows: the product of all axes but the last (1 for rank 0 and 1). */
 TL_API int64_t tl_rows(const tl_tensor *t);
+/* Bytes of one row as stored densely. */
+TL_API size_t tl_row_bytes(const tl_tensor *t);
 /* True if rank, lengths and the named size that axis 0 follows are equal. */
 TL_API bool tl_same_shape(const tl_tensor *a, const tl_tensor *b);
 /* True if the last axis is dense (every op's rows need that), or all of it is. */

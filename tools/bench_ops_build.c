@@ -90,7 +90,7 @@ static tl_tensor *weight(OpGraph *b, const char *name, int copy, tl_dtype type, 
     uint8_t *data = malloc(bytes);
     tl_status s = data ? fill_weight(type, n, k, data, &b->err) : tl_fail(&b->err, TL_ERR_MEMORY, "out of memory for a weight");
     if (s == TL_OK && layout)
-        layout->pack(t, 0, n, data, tl_data(t));
+        tl_bank_pack(b->bank, t, 0, n, data);
     else if (s == TL_OK)
         s = tl_write(t, data, bytes, &b->err);
     free(data);

@@ -55,18 +55,12 @@ static int64_t block_floats(shape s) {
 
 /* Bytes of a times b times c floats; SIZE_MAX where that is no size. */
 static size_t bytes_of(int64_t a, int64_t b, int64_t c) {
-    const int64_t factors[] = {a, b, c};
-    size_t n = sizeof(float);
-    for (int i = 0; i < 3; i++)
-        if ((uint64_t)factors[i] > SIZE_MAX || !tl_mul_size(n, (size_t)factors[i], &n))
-            return SIZE_MAX;
-    return n;
+    return tl_mul_saturated(tl_mul_saturated(tl_mul_saturated(sizeof(float), (uint64_t)a), (uint64_t)b), (uint64_t)c);
 }
 
 size_t tl_cpu_attention_scratch(const tl_tensor *t) {
     shape s = shape_of(t);
-    size_t units = bytes_of(QUERIES, s.group, s.d + 2 * s.dv + 4 + TL_ATTENTION_CHUNK), all;
-    return tl_add_size(units, (size_t)block_floats(s) * sizeof(float), &all) ? all : SIZE_MAX;
+    return tl_add_saturated(bytes_of(QUERIES, s.group, s.d + 2 * s.dv + 4 + TL_ATTENTION_CHUNK), bytes_of(block_floats(s), 1, 1));
 }
 
 static work work_of(shape s, int64_t queries, void *scratch) {

@@ -79,18 +79,13 @@ static bool is_stored(const tl_tensor *w) {
     return !w->layout && tl_cpu_layout_of(w->dtype);
 }
 
-/* SIZE_MAX: more than a size_t holds. */
 static size_t panel_bytes(const tl_tensor *w) {
-    const tl_dtype_info *d = tl_dtype_get(w->dtype);
-    size_t bytes;
-    return tl_mul_size((size_t)(tl_dim(w, 1) / d->block) * (size_t)d->block_bytes, TL_PANEL, &bytes) ? bytes : SIZE_MAX;
+    return tl_mul_saturated(tl_row_bytes(w), TL_PANEL);
 }
 
-/* SIZE_MAX: no plan can have it. */
 size_t tl_cpu_linear_scratch(const tl_tensor *linear) {
     const tl_tensor *w = linear->src[1];
-    size_t sums = COLUMNS * TL_PANEL * sizeof(float), all;
-    return tl_add_size(sums, is_stored(w) ? panel_bytes(w) : 0, &all) ? all : SIZE_MAX;
+    return tl_add_saturated(COLUMNS * TL_PANEL * sizeof(float), is_stored(w) ? panel_bytes(w) : 0);
 }
 
 /* Panels a tile: about 64 KiB of weights, but enough tiles for all threads. */

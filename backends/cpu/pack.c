@@ -25,7 +25,7 @@ static int64_t blocks_of(const tl_tensor *t) {
 
 static size_t packed_bytes(const tl_tensor *t) {
     int64_t n = tl_dim(t, -2), panels = (n + TL_PANEL - 1) / TL_PANEL;
-    return (size_t)(panels * TL_PANEL * blocks_of(t)) * (size_t)tl_dtype_get(t->dtype)->block_bytes;
+    return (size_t)(panels * TL_PANEL) * tl_row_bytes(t);
 }
 
 /* Address of 2-byte half h (0: scale, 1: minimum) and of 4-byte group g of row r in a packed block. */
@@ -50,7 +50,7 @@ void tl_cpu_pack_row(tl_dtype t, void *panel, int lane, const void *row, int64_t
 }
 
 static void pack(const tl_tensor *t, int64_t row0, int64_t row1, const void *src, void *dst) {
-    size_t row_bytes = (size_t)blocks_of(t) * (size_t)tl_dtype_get(t->dtype)->block_bytes;
+    size_t row_bytes = tl_row_bytes(t);
     for (int64_t r = row0; r < row1; r++)
         tl_cpu_pack_row(t->dtype, (char *)dst + (size_t)(r / TL_PANEL) * row_bytes * TL_PANEL, (int)(r % TL_PANEL),
                         (const char *)src + (size_t)(r - row0) * row_bytes, tl_dim(t, -1));

@@ -345,12 +345,6 @@ static tl_status sampler_check(const tl_sampler_options *o, int32_t n_vocab, tl_
     return TL_OK;
 }
 
-/* Zeroed memory for n items; NULL where it does not fit. */
-static void *sampler_array(size_t n, size_t item) {
-    size_t bytes;
-    return tl_mul_size(n, item, &bytes) ? tl_alloc(bytes) : NULL;
-}
-
 static tl_status sampler_make(tl_sampler **out, int32_t n_vocab, const tl_sampler_options *options, tl_error *err) {
     if (n_vocab < 1)
         return tl_fail(err, TL_ERR_USAGE, "tl_sampler_new: a vocabulary of %d tokens; at least 1 is needed", (int)n_vocab);
@@ -363,11 +357,11 @@ static tl_status sampler_make(tl_sampler **out, int32_t n_vocab, const tl_sample
     if (s != NULL) {
         s->o = o;
         s->n_vocab = n_vocab;
-        s->cand = sampler_array(n, sizeof *s->cand);
-        s->spare = sampler_array(n, sizeof *s->spare);
-        s->weight = sampler_array(n, sizeof *s->weight);
-        s->count = sampler_array(n, sizeof *s->count);
-        s->bias = o.n_bias > 0 ? sampler_array(n, sizeof *s->bias) : NULL;
+        s->cand = tl_alloc_array(n, sizeof *s->cand);
+        s->spare = tl_alloc_array(n, sizeof *s->spare);
+        s->weight = tl_alloc_array(n, sizeof *s->weight);
+        s->count = tl_alloc_array(n, sizeof *s->count);
+        s->bias = o.n_bias > 0 ? tl_alloc_array(n, sizeof *s->bias) : NULL;
     }
     if (s == NULL || s->cand == NULL || s->spare == NULL || s->weight == NULL || s->count == NULL || (o.n_bias > 0 && s->bias == NULL)) {
         tl_sampler_free(s);

@@ -40,13 +40,13 @@ static void spm_free(spm_text *t) {
 
 /* Escapes the text and hashes its prefixes. */
 static tl_status spm_prepare(spm_text *t, const char *s, size_t n, bool prefix, tl_error *err) {
-    size_t spaces = prefix, bytes;
+    size_t spaces = prefix;
     for (size_t i = 0; i < n; i++)
         spaces += s[i] == ' ';
     t->n = n + prefix + 2 * spaces;
     size_t powers = (t->n < t->v->longest ? t->n : t->v->longest) + 1;
     t->bytes = tl_alloc(t->n);
-    t->prefix = tl_mul_size(t->n + 1, sizeof *t->prefix, &bytes) ? tl_alloc(bytes) : NULL;
+    t->prefix = tl_alloc_array(t->n + 1, sizeof *t->prefix);
     t->power = tl_alloc(powers * sizeof *t->power);
     if (t->bytes == NULL || t->prefix == NULL || t->power == NULL)
         return tl_fail(err, TL_ERR_MEMORY, "encode: out of memory for a text of %lld bytes", (long long)n);

@@ -37,8 +37,7 @@ static tl_status vocab_out_of_memory(const char *what, tl_error *err) {
 
 /* A table of `size` entries of `bytes` bytes each; NULL when out of memory. */
 static void *vocab_table(uint32_t size, size_t bytes) {
-    size_t total;
-    return size != 0 && tl_mul_size(size, bytes, &total) ? tl_alloc(total) : NULL;
+    return size != 0 ? tl_alloc_array(size, bytes) : NULL;
 }
 
 /* ---- text -> id -------------------------------------------------------------------------------------------------------- */

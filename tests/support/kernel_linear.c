@@ -144,7 +144,7 @@ static bool check_dot_shape(kernel_job *j, shape s, int turn) {
 
 enum { N_COLUMN_COUNTS = 8 };
 
-/* The last one turns through all from 6 to 40. */
+/* The last one is another from 6 to 40 for every number of rows. */
 static int column_count(int c, int turn) {
     static const int counts[N_COLUMN_COUNTS - 1] = {1, 2, 3, 4, 5, 17, 32};
     return c < N_COLUMN_COUNTS - 1 ? counts[c] : 6 + turn / N_COLUMN_COUNTS * 11 % 35;

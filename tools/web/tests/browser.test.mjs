@@ -379,12 +379,18 @@ describe('in Chromium', { skip: missing }, () => {
     assert.deepEqual(seen.ids, expected, seen.message);
   });
 
-  test('coi.js isolates a page whose server sends no headers', async () => {
+  /* A page that has coi.js, from a server that sends no headers but these. */
+  const pageWithCoi = (headers) => {
     const site = new Site({ isolated: false, policy: null });
     site.put('/coi.js', readFileSync(new URL('../src/coi.js', import.meta.url)));
     site.put('/page.html', Buffer.from('<!doctype html><script src="coi.js"></script>'));
     const types = { '/coi.js': 'text/javascript', '/page.html': 'text/html' };
-    site.send = (q, r, file) => r.writeHead(200, { 'Content-Type': types[new URL(q.url, 'http://x').pathname] }).end(file.bytes);
+    site.send = (q, r, file) => r.writeHead(200, { 'Content-Type': types[new URL(q.url, 'http://x').pathname], ...headers }).end(file.bytes);
+    return site;
+  };
+
+  test('coi.js isolates a page whose server sends no headers', async () => {
+    const site = pageWithCoi({});
     const origin = await listen(site.server);
     await page.goto(`${origin}/page.html`);
     await page.waitForFunction(() => crossOriginIsolated);
@@ -392,14 +398,7 @@ describe('in Chromium', { skip: missing }, () => {
   });
 
   test('coi.js warns, and throws nothing, where no service worker may be', async () => {
-    const site = new Site({ isolated: false, policy: null });
-    site.put('/coi.js', readFileSync(new URL('../src/coi.js', import.meta.url)));
-    site.put('/page.html', Buffer.from('<!doctype html><script src="/coi.js"></script>'));
-    const types = { '/coi.js': 'text/javascript', '/page.html': 'text/html' };
-    site.send = (q, r, file) =>
-      r
-        .writeHead(200, { 'Content-Type': types[new URL(q.url, 'http://x').pathname], 'Content-Security-Policy': "worker-src 'none'" })
-        .end(file.bytes);
+    const site = pageWithCoi({ 'Content-Security-Policy': "worker-src 'none'" });
     const origin = await listen(site.server);
     const thrown = [];
     const onError = (e) => thrown.push(e.message);
