@@ -77,6 +77,11 @@ static inline bool same_bits(const float *a, const float *b, size_t n) {
 }
 
 /* n ids that look random, below n_vocab, the first one BOS. */
+/* The specs that a test goes through: all that open here or, sparing, cpu at its best level alone; NULL past the end. */
+static inline const char *each_spec(int i) {
+    return !sparing(0, 1) ? tl_backend_openable(i) : i == 0 ? "cpu" : NULL;
+}
+
 static inline void some_ids(int32_t *ids, int n, int32_t n_vocab, unsigned seed) {
     for (int i = 0; i < n; i++) {
         seed = seed * 1664525u + 1013904223u;

@@ -24,6 +24,11 @@ static inline int run_suite(Suite *s) {
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* How many repeats of one kind: the runner sets TALLY_TEST_SPARING where everything is slow (emulators) and has run in full elsewhere. */
+static inline int sparing(int full, int few) {
+    return getenv("TALLY_TEST_SPARING") ? few : full;
+}
+
 /* Ends a test that cannot run here, with a line that tests/run counts as skipped. */
 #define SKIP(why)                                \
     do {                                         \

@@ -95,8 +95,8 @@ static void mutate(blob *m, uint64_t *x) {
 START_TEST(twenty_thousand_mutations_are_read_or_refused) {
     blob b = sample_file();
     uint64_t x = 0x9E3779B97F4A7C15ull;
-    int read = 0, no = 0;
-    for (int i = 0; i < 20000; i++) {
+    int read = 0, no = 0, count = sparing(20000, 2500);
+    for (int i = 0; i < count; i++) {
         blob m = {0};
         tl_gguf *g, *parsed;
         tl_error err = {0};
@@ -119,8 +119,8 @@ START_TEST(twenty_thousand_mutations_are_read_or_refused) {
         free(exact);
         free(m.p);
     }
-    ck_assert_int_gt(read, 1000); /* the mutations are neither all harmless nor all fatal */
-    ck_assert_int_gt(no, 1000);
+    ck_assert_int_gt(read, count / 20); /* the mutations are neither all harmless nor all fatal */
+    ck_assert_int_gt(no, count / 20);
     free(b.p);
 }
 END_TEST

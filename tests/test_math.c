@@ -35,6 +35,12 @@ static const function functions[] = {
     {"sin", tl_sinf, sin, 0.501, UINT64_C(0x2665ECBA91587F9A)},  {"cos", tl_cosf, cos, 0.501, UINT64_C(0xDBB90E9C4753211D)},
 };
 
+static const uint64_t first_golden[] = {
+    /* over a tenth of them */
+    UINT64_C(0xA5B0FCD4A2EBC7BE), UINT64_C(0xCDBEE6954CDDAF90), UINT64_C(0x122C852406B15989),
+    UINT64_C(0x25DDE3686360CFD8), UINT64_C(0x7A8948198375F59E), UINT64_C(0x1792D63E5B462661),
+};
+
 enum { N_FUNCTIONS = sizeof functions / sizeof functions[0], STRIDE = 4099 };
 
 /* Results below the normal range may be 0 (exp says so). */
@@ -52,7 +58,7 @@ START_TEST(errors_stay_below_the_stated_bounds_over_all_floats) {
     const function *fn = &functions[_i];
     double worst = 0.0;
     float at = 0.0f;
-    for (uint64_t u = 0; u < UINT64_C(1) << 32; u += STRIDE) {
+    for (uint64_t u = 0; u < UINT64_C(1) << 32; u += STRIDE * (uint64_t)sparing(1, 8)) {
         float x = tl_real((uint32_t)u), y = fn->f(x);
         double exact = fn->judge((double)x);
         if (isnan(exact)) {
@@ -75,9 +81,15 @@ START_TEST(results_are_the_golden_bits) {
     uint64_t seed = 1;
     for (uint64_t u = 0; u < UINT64_C(1) << 32; u += 65521)
         digest = digest_float(digest, fn->f(tl_real((uint32_t)u)));
-    for (int i = 0; i < 2000000; i++) /* many where the polynomials work, as a coefficient's last bit shows only now and then */
-        digest = digest_float(digest, fn->f(random_float(&seed, 3)));
-    CK_DIGEST(fn->name, digest, fn->golden);
+    for (int part = 0; part < sparing(10, 1);
+         part++) { /* many where the polynomials work: a coefficient's last bit shows only now and then */
+        for (int i = 0; i < 200000; i++)
+            digest = digest_float(digest, fn->f(random_float(&seed, 3)));
+        if (part == 0)
+            CK_DIGEST(fn->name, digest, first_golden[_i]);
+        if (part == 9)
+            CK_DIGEST(fn->name, digest, fn->golden);
+    }
 }
 END_TEST
 

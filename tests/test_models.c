@@ -82,15 +82,15 @@ START_TEST(logits_and_hidden_rows_are_those_of_plain_loops) {
     o.kv = TL_F32;
     some_ids(ids, LENGTH, t.c.n_vocab, (unsigned)_i + 7);
     plain(&t, ids, &logits, &hidden);
-    for (int b = 0; tl_backend_openable(b); b++) {
-        model_rig r = model_open_tiny(tl_backend_openable(b), &t, NULL, &o);
+    for (int b = 0; each_spec(b); b++) {
+        model_rig r = model_open_tiny(each_spec(b), &t, NULL, &o);
         float *rows = model_rows(&r, 0, ids, LENGTH, LENGTH, false);
         double d = distance(rows, logits, (size_t)LENGTH * (size_t)t.c.n_vocab);
-        ck_assert_msg(d < m.tolerance, "%s, %s: logits differ by %g of their size", m.name, tl_backend_openable(b), d);
+        ck_assert_msg(d < m.tolerance, "%s, %s: logits differ by %g of their size", m.name, each_spec(b), d);
         free(rows);
         rows = model_rows(&r, 0, ids, LENGTH, LENGTH, true);
         d = distance(rows, hidden, (size_t)LENGTH * (size_t)t.c.n_embd);
-        ck_assert_msg(d < m.tolerance, "%s, %s: hidden rows differ by %g of their size", m.name, tl_backend_openable(b), d);
+        ck_assert_msg(d < m.tolerance, "%s, %s: hidden rows differ by %g of their size", m.name, each_spec(b), d);
         free(rows);
         model_close(&r);
     }

@@ -152,17 +152,17 @@ END_TEST
 
 /* 100,000 nodes: in seconds only where no part of planning goes over all nodes for each. */
 START_TEST(a_very_deep_graph_plans_as_a_short_one_does) {
-    enum { DEEP = 16667 };
+    int deep = sparing(16667, 3000);
     rig r = rig_open(specs[_i]);
     build_model(&r);
     rig_plan(&r, NULL);
     tl_plan_memory memory = tl_plan_memory_of(r.plan);
     int steps = r.plan->n_steps;
     rig_next_graph(&r);
-    build_layers(&r, DEEP);
+    build_layers(&r, deep);
     rig_plan(&r, NULL);
-    ck_assert_int_gt(r.plan->n_nodes, 100000);
-    ck_assert_int_eq(r.plan->n_steps, steps / 16 * DEEP);
+    ck_assert_int_ge(r.plan->n_nodes, 6 * deep);
+    ck_assert_int_eq(r.plan->n_steps, steps / 16 * deep);
     ck_assert_uint_eq(tl_plan_memory_of(r.plan).total, memory.total);
     rig_close(&r);
 }
@@ -173,7 +173,7 @@ START_TEST(any_allocation_may_fail_while_planning_and_running) {
     bool from_then_on = _i >= N_SPECS;
     tl_plan_memory memory;
     build_model(&r);
-    for (long fail = 0;; fail++) {
+    for (long fail = 0;; fail += sparing(1, 5)) {
         tl_alloc_fail_at(fail, from_then_on);
         tl_status forecast = tl_plan_forecast(r.g, r.be, NULL, &memory, &r.err);
         tl_status s = tl_plan_new(&r.plan, r.g, r.be, &(tl_plan_options){.profile = true}, &r.err);

@@ -57,7 +57,7 @@ static int check_greedy(model_rig *r, const char *name, const json *c, int steps
     int ties = 0;
     ck_assert_ptr_nonnull(row);
     ck_assert_uint_eq(greedy->count, GREEDY);
-    for (int i = 0; i < steps; i++) {
+    for (int i = 0; i < sparing(steps, SURE); i++) {
         MUST(r, tl_session_sync(r->s[0], ids, n, row, &r->err));
         int32_t best = tl_greedy(row, n_vocab), id = (int32_t)greedy->item[i].number;
         ck_assert(id >= 0 && id < n_vocab);
@@ -89,9 +89,10 @@ static void check_file(const char *spec, int i, tl_dtype kv, int steps) {
     model_rig r = model_open_path(spec, path, NULL, &o);
     ck_assert_uint_eq(cases->count, 4);
     int ties = 0;
-    for (size_t k = 0; k < cases->count; k++)
+    int n = sparing(4, 1);
+    for (int k = 0; k < n; k++)
         ties += check_greedy(&r, files[i].model, &cases->item[k], steps);
-    ck_assert_int_eq(ties, files[i].ties);
+    ck_assert_int_eq(ties, n == 4 ? files[i].ties : 0); /* the ties come with the fourth prompt */
     model_close(&r);
     json_free(doc);
 }
@@ -119,14 +120,15 @@ START_TEST(every_backend_gives_one_digest) {
     snprintf(file, sizeof file, "models/%s.gguf", files[_i].model);
     data_path(path, sizeof path, file);
     uint64_t first = 0;
+    int n = sparing(100, 6);
     for (int b = 0; tl_backend_openable(b); b++)
-        for (int no_pack = 0; no_pack < 2 && tl_backend_same_bits(tl_backend_openable(b)); no_pack++) {
+        for (int no_pack = 0; no_pack < sparing(2, 1) && tl_backend_same_bits(tl_backend_openable(b)); no_pack++) {
             tl_model_options mo = {.no_pack = no_pack};
             model_rig r = model_open_path(tl_backend_openable(b), path, &mo, NULL);
             int32_t ids[100], n_vocab = tl_model_hparams(r.m)->n_vocab;
-            some_ids(ids, 100, n_vocab, 2);
-            float *rows = model_rows(&r, 0, ids, 100, 100, false);
-            uint64_t digest = tl_digest_f32(TL_DIGEST_START, rows, 100 * (size_t)n_vocab);
+            some_ids(ids, n, n_vocab, 2);
+            float *rows = model_rows(&r, 0, ids, n, n, false);
+            uint64_t digest = tl_digest_f32(TL_DIGEST_START, rows, (size_t)n * (size_t)n_vocab);
             first = b + no_pack == 0 ? digest : first;
             ck_assert_msg(digest == first, "%s: %s%s differs from %s", files[_i].model, tl_backend_openable(b),
                           no_pack ? ", not packed," : "", tl_backend_openable(0));

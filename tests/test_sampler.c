@@ -150,7 +150,7 @@ START_TEST(top_k_of_many_with_ties_is_that_of_a_full_sort) {
     static int count[N];
     tl_sampler_options o = bare();
     o.temperature = 1000.0f; /* all kept ones come */
-    for (int k = 1; k < N; k = k * 3 + 1) {
+    for (int k = 1; k < sparing(N, 400); k = k * 3 + 1) {
         fill(logits, N, (uint32_t)k);
         o.top_k = k;
         draw(&o, logits, N, 3 * k + 100, count);

@@ -64,14 +64,14 @@ static void check_pieces(model_rig *r, int kind, int piece) {
 
 START_TEST(prefill_at_once_in_pieces_or_one_by_one_gives_the_same_bits) {
     static const char *const specs[] = {"ref", "cpu:threads=1", "cpu:threads=2", "cpu:threads=3", "cpu:threads=7", "cpu:isa=scalar"};
-    static const int batches[] = {256, 17, 1};
+    static const int batches[] = {256, 17, 1}, pieces[] = {N, 17, 1};
     for (int kind = 0; kind < 2; kind++)
         for (int b = 0; b < 3; b++) {
             tl_context_options o = with(kinds[kind], batches[b], 32, 1);
             model_rig r = model_open_tiny(specs[_i], &tiny, NULL, &o);
-            check_pieces(&r, kind, N);
-            check_pieces(&r, kind, 17);
-            check_pieces(&r, kind, 1);
+            for (int p = 0; p < 3; p++)
+                if (p == (b + kind) % 3 || sparing(1, 0))
+                    check_pieces(&r, kind, pieces[p]);
             model_close(&r);
         }
 }
@@ -79,7 +79,7 @@ END_TEST
 
 START_TEST(without_reuse_fusion_or_packing_the_bits_stay) {
     for (int kind = 0; kind < 2; kind++)
-        for (int options = 0; options < 8; options++) {
+        for (int options = 0; options < 8; options += sparing(1, 7)) {
             tl_context_options o = with(kinds[kind], 64, 32, 1);
             tl_model_options mo = {.no_pack = options & 1};
             o.plan.no_reuse = options & 2;
@@ -153,7 +153,7 @@ START_TEST(sessions_in_one_step_give_the_bits_of_one_by_one) {
     together.n_ctx = 1024;
     model_rig a = model_open_tiny("ref", &tiny, NULL, &alone), b = model_open_tiny("cpu", &tiny, NULL, &together);
     static const int lengths[][3] = {{5, 0, 0}, {6, 90, 0}, {7, 91, 33}, {90, 12, 34}, {91, 140, 64}, {92, 141, 65}, {1, 150, 66}};
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    for (int i = 0; i < (int)(sizeof lengths / sizeof *lengths); i += sparing(1, 2)) {
         tl_want wants[3];
         float *rows[3];
         int k = 0;
@@ -169,7 +169,7 @@ START_TEST(sessions_in_one_step_give_the_bits_of_one_by_one) {
         MUST(&b, tl_context_step(b.c, wants, k, &b.err));
         for (int j = 0; j < k; j++) {
             float *fresh = model_fresh(&a, 0, wants[j].ids, wants[j].n, wants[j].n_rows);
-            ck_assert_msg(same_bits(rows[j], fresh, (size_t)wants[j].n_rows * WIDE), "step %d, want %d", (int)i, j);
+            ck_assert_msg(same_bits(rows[j], fresh, (size_t)wants[j].n_rows * WIDE), "step %d, want %d", i, j);
             free(fresh);
             free(rows[j]);
         }

@@ -391,7 +391,7 @@ END_TEST
 
 START_TEST(a_mebibyte_of_one_letter_is_no_matter) {
     void (*fill[])(small_vocab *) = {small_spm, small_bpe};
-    size_t n = 1 << 20;
+    size_t n = (size_t)sparing(1 << 20, 1 << 18);
     char *text = malloc(n);
     memset(text, 'a', n);
     for (int k = 0; k < 2; k++) {

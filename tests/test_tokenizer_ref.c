@@ -194,7 +194,7 @@ START_TEST(every_token_and_sampled_code_points_come_back) {
             continue;
         snprintf(path, sizeof path, "%s/%s", data, names[i] != NULL ? names[i] : "");
         tl_tokenizer *t = load(names[i] != NULL ? path : model);
-        for (int32_t id = 0; id < tl_tokenizer_size(t); id++) {
+        for (int32_t id = 0; id < tl_tokenizer_size(t); id += sparing(1, 17)) {
             tl_gguf_string piece = tl_tokenizer_piece(t, id, true);
             expect_comes_back(t, piece.data, piece.n);
         }
