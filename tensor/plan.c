@@ -419,15 +419,16 @@ tl_status tl_plan_run(tl_plan *p, tl_error *err) {
             s = p->nodes[i]->op->check(p->nodes[i], p, err);
     if (!s && tl_plan_cancelled(p))
         s = TL_CANCELLED;
+    p->ran = p->ran || !s;
     if (!s)
         s = p->backend->ops->run(p->backend, p, err);
     if (!s && p->backend->ops->poll)
         while ((s = p->backend->ops->poll(p->backend, p)) == TL_MORE)
             tl_yield();
-    if (s == TL_CANCELLED) {
-        tl_plan_resume(p);
+    if (s == TL_CANCELLED)
         tl_fail(err, s, "the run was cancelled");
-    }
+    if (s) /* whatever ended this run, a cancel was meant for it and not for the next */
+        tl_plan_resume(p);
     tl_float_leave(env);
     tl_mutex_unlock(p->backend->lock);
     return s;

@@ -170,6 +170,9 @@ tl_status tl_read(const tl_tensor *t, void *data, size_t bytes, tl_error *err) {
         return s;
     char text[160];
     const tl_buffer *b = t->base->buffer;
+    if (t->base->op && !t->base->graph->plan->ran)
+        return tl_fail(err, TL_ERR_USAGE, "tl_read: %s has no value yet: run its plan first (tl_plan_run)",
+                       tl_describe(t, text, sizeof text));
     if (bytes == 0)
         return TL_OK;
     if (!data)

@@ -198,7 +198,8 @@ TL_API void *tl_row(const tl_tensor *t, int64_t r);
 /* Writes "'name' f32 [4, 64]", where axis 0 varies "'name' f32 [n<=4, 64]", into buf (cut if too small) and returns buf. */
 TL_API const char *tl_describe(const tl_tensor *t, char *buf, size_t bytes);
 /* Copies between host memory and a tensor with bound memory (an input, an output, a bank tensor; after tl_plan_new). bytes may
- * be fewer than the tensor's: leading rows of axis 0. A write wants a dense tensor; a read gives any view densely and waits for the run.
+ * be fewer than the tensor's: leading rows of axis 0. A write wants a dense tensor; a read gives any view densely and waits for the run;
+ * an output has no value, and is refused, before the first run.
  * Where axis 0 varies, rows from its current value on are not the last run's: they hold whatever stood there. */
 TL_API tl_status tl_write(tl_tensor *t, const void *data, size_t bytes, tl_error *err);
 TL_API tl_status tl_read(const tl_tensor *t, void *data, size_t bytes, tl_error *err);
@@ -369,7 +370,7 @@ TL_API tl_status tl_plan_set(tl_plan *p, const char *size, int64_t value, tl_err
  * written states in part. */
 TL_API tl_status tl_plan_run(tl_plan *p, tl_error *err);
 /* Ends a run in progress soon (checked at every tile); it returns TL_CANCELLED. Safe from any thread or signal handler. Without a
- * run in progress the next one is cancelled; tl_plan_resume takes it back. */
+ * run in progress the next one is cancelled; tl_plan_resume takes it back. A run that fails otherwise has used a cancel up. */
 TL_API void tl_plan_cancel(tl_plan *p);
 TL_API void tl_plan_resume(tl_plan *p);
 /* The 32-bit word that tl_plan_cancel sets to 1, for one that shares this memory but cannot call into it: a page's script beside a
@@ -413,6 +414,7 @@ struct tl_plan {
     int64_t *current; /* by size number (1-based): its value now */
     tl_plan_step *steps;
     int n_steps;
+    bool ran;                     /* a run has begun: outputs have values */
     void *impl;                   /* the backend's program */
     struct tl_plan_private *priv; /* the planner's own */
 };

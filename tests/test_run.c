@@ -182,8 +182,7 @@ START_TEST(a_wrong_transfer_is_refused_with_its_reason) {
     static const float fixed[4] = {1, 2, 3, 4};
     rig r = rig_open("ref");
     float values[16] = {0};
-    tl_tensor *x = rig_input(&r, "x", 4, 2), *hidden = tl_neg(r.g, x), *weight;
-    tl_output(r.g, tl_abs(r.g, hidden));
+    tl_tensor *x = rig_input(&r, "x", 4, 2), *hidden = tl_neg(r.g, x), *weight, *y = tl_output(r.g, tl_abs(r.g, hidden));
     tl_tensor *columns = tl_slice(r.g, x, 1, 0, 1, 1), *unneeded = tl_relu(r.g, x);
     MUST(&r, tl_bank_wrap(r.bank, "fixed", TL_F32, 1, (int64_t[]){4}, fixed, false, &weight, &r.err));
     REFUSED(&r, tl_write(x, values, 32, &r.err), TL_ERR_USAGE, "make a plan");
@@ -199,6 +198,9 @@ START_TEST(a_wrong_transfer_is_refused_with_its_reason) {
     REFUSED(&r, tl_read(x, NULL, 32, &r.err), TL_ERR_USAGE, "no memory");
     REFUSED(&r, tl_write(NULL, values, 32, &r.err), TL_ERR_USAGE, "no tensor");
     REFUSED(&r, tl_read(NULL, values, 32, &r.err), TL_ERR_USAGE, "no tensor");
+    REFUSED(&r, tl_read(y, values, 32, &r.err), TL_ERR_USAGE, "has no value yet");
+    rig_run(&r);
+    MUST(&r, tl_read(y, values, 32, &r.err));
     tl_plan_free(r.plan);
     r.plan = NULL;
     REFUSED(&r, tl_read(x, values, 32, &r.err), TL_ERR_USAGE, "make a plan");
@@ -350,6 +352,20 @@ START_TEST(a_cancel_before_the_run_holds_until_taken_back) {
 }
 END_TEST
 
+START_TEST(a_cancel_is_used_up_by_a_run_that_fails_otherwise) {
+    rig r = rig_open(specs[_i]);
+    tl_tensor *ids = tl_input(r.g, "ids", TL_I32, 1, (int64_t[]){1}), *table = rig_state(&r, "table", 2, 4, 100);
+    tl_output(r.g, tl_embed(r.g, table, ids));
+    rig_plan(&r, NULL);
+    MUST(&r, tl_write(ids, (int32_t[]){7}, sizeof(int32_t), &r.err));
+    tl_plan_cancel(r.plan);
+    REFUSED(&r, tl_plan_run(r.plan, &r.err), TL_ERR_RANGE, "embed");
+    MUST(&r, tl_write(ids, (int32_t[]){1}, sizeof(int32_t), &r.err));
+    rig_run(&r);
+    rig_close(&r);
+}
+END_TEST
+
 /* An op that says when it runs, so that the canceller below knows that the run has begun. */
 static tl_status begin_infer(tl_graph *g, tl_tensor *out) {
     (void)g;
@@ -422,6 +438,7 @@ static Suite *runs_suite(void) {
     tcase_add_loop_test(c, computed_ids_out_of_range_end_the_run_before_they_are_used, 0, N_SPECS);
     tcase_add_loop_test(c, a_cancel_from_the_probe_ends_the_run_and_the_next_one_is_right, 0, N_SPECS);
     tcase_add_loop_test(c, a_cancel_before_the_run_holds_until_taken_back, 0, N_SPECS);
+    tcase_add_loop_test(c, a_cancel_is_used_up_by_a_run_that_fails_otherwise, 0, N_SPECS);
     tcase_add_loop_test(c, a_cancel_from_another_thread_ends_a_long_run, 0, N_SPECS);
     suite_add_tcase(s, c);
     return s;
