@@ -380,6 +380,9 @@ PYTHON
         [ "$(sed 1d "$out" | cut -d '"' -f 12 | uniq | tr '\n' ' ')" = "rope linear embed " ]
     verdict "bench --op: the ops named, in two formats" $?
     json "bench --no-warmup" bench -m "$model" -p 8 -n 0 -r 1 --no-warmup --json
+    call bench -m "$model" -p 4,8 -n 0 -r 1 --no-warmup --json
+    [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 2 ] && sed -n 2p "$out" | python3 -m json.tool >/dev/null
+    verdict "bench --json: an object a line, as of other commands" $?
     call bench -m "$model" -p 4-8+4,1 -n 0 -r 1 -o jsonl
     [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 3 ] && sed -n 3p "$out" | python3 -m json.tool >/dev/null
     verdict "bench -o jsonl: an object a line, ranges unfolded" $?

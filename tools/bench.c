@@ -203,7 +203,7 @@ int command_bench(int argc, char **argv) {
     if (s.json && s.format && strcmp(s.format, "json") != 0 && strcmp(s.format, "jsonl") != 0)
         return say_usage(&s, "--json and -o %s: choose one", s.format);
     if (!s.format)
-        s.format = s.json ? "json" : "md";
+        s.format = s.json ? "jsonl" : "md";
     if ((code = bench_read_lists(&s, &lists)))
         return code;
     if (s.ops || lists.ops.n)
