@@ -1,5 +1,5 @@
-/* kernels.inl: prototypes of a SIMD level's kernels, from TL_LEVEL_PREFIX: those of the other .inl files, and the panels. A level has those
- * whose file it includes. */
+/* kernels.inl: prototypes of a level's kernels, from TL_LEVEL_PREFIX: those of the other .inl files, and the panels. A SIMD level has those whose
+ * file it includes. */
 #define TL_UNARY(name) void TL_LEVEL_PREFIX(name)(float *y, const float *x, int64_t n);
 TL_UNARY(round_x13)
 TL_UNARY(neg)
