@@ -13,7 +13,12 @@ build=${1:+$(cd "$1" && pwd)}
 cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-failed=0
+
+# Ends the script by what its rules found. They stand behind pipes, where variables of their own would be lost.
+finish() {
+    [ -e "$work/broken" ] && exit 1
+    exit 0
+}
 
 # rule NAME: reads the offending places from stdin; none: the rule holds.
 rule() {
@@ -21,7 +26,7 @@ rule() {
     if [ -s "$work/places" ]; then
         echo "FAIL: layers: $1"
         head -n 40 "$work/places" | sed 's/^/    /'
-        failed=1
+        : >"$work/broken"
     else
         echo "PASS: layers: $1"
     fi
@@ -135,7 +140,7 @@ objects=
 [ -n "$build" ] && objects=$(find "$build" -type d -name tally_objects.dir)
 if [ -z "$objects" ]; then
     echo "SKIP: layers: the rules on object files: no build folder was given, or it holds no objects"
-    exit $failed
+    finish
 fi
 # A deleted source leaves its object behind: only those with a source count.
 find "$objects" -name '*.o' | sort | while read -r object; do
@@ -178,7 +183,7 @@ for tool in objdump aarch64-linux-gnu-objdump llvm-objdump llvm-objdump-14; do
 done
 if [ -z "$disassembler" ]; then
     echo "SKIP: layers: no fused multiply-add outside the kernels: no objdump knows these objects"
-    exit $failed
+    finish
 fi
 built=${build:+ (${build##*/})}
 
@@ -212,7 +217,7 @@ instructions "$work/objects" "$never" | rule "no approximate reciprocal, no arit
 # the build or, on a Mac, the system asks for more. tzcnt is left out: on a CPU without it that is bsf, which compilers count on.
 if [ "$(uname)" = Darwin ] || grep -qE '^CMAKE_C_FLAGS:[A-Z]*=.*-m(arch|cpu|avx)' "$build/CMakeCache.txt" 2>/dev/null; then
     echo "SKIP: layers: no instruction beyond a level: this build's compiler is asked for more$built"
-    exit $failed
+    finish
 fi
 # beyond LEVEL PATTERN: places in the objects of a level; "plain" is what is no level, and scalar.
 beyond() {
@@ -234,4 +239,4 @@ atomics='[ \t](cas|swp|ld(add|clr|set|eor)|st(add|clr|set|eor))(a|l|al)?[bh]?[ \
     beyond neon_dotprod '[ \t](us|su)dot[ \t]|[ \t](s|u|us)mmla[ \t]|[ \t]z[0-9]+[.]'
     beyond neon_i8mm '[ \t]z[0-9]+[.]'
 } | rule "no level uses an instruction beyond what it asks the CPU for$built"
-exit $failed
+finish
