@@ -67,6 +67,11 @@ TL_DECODE_OF(q4_1)
 TL_DECODE_OF(q5_0)
 TL_DECODE_OF(q5_1)
 TL_DECODE_OF(q8_0)
+TL_DECODE_OF(q2_k)
+TL_DECODE_OF(q3_k)
+TL_DECODE_OF(q4_k)
+TL_DECODE_OF(q5_k)
+TL_DECODE_OF(q6_k)
 #undef TL_DECODE_OF
 void TL_LEVEL_PREFIX(encode_f16)(const float *x, void *dst, int64_t n);
 void TL_LEVEL_PREFIX(encode_bf16)(const float *x, void *dst, int64_t n);
