@@ -66,6 +66,18 @@ static void add_every_type(case_list *l) {
     }
 }
 
+/* Sums of integers as large as they come: activations all 127, blocks often all at one end. */
+static void add_ends(case_list *l) {
+    for (int t = 0; t < COUNT(weights); t++) {
+        int block = tl_dtype_get(weights[t])->block;
+        one c = {weights[t], 2 * block, 33, 5, FILL_ONES, FILL_FINITE, false, true, false};
+        char name[64];
+        snprintf(name, sizeof name, "linear/%s/ends", tl_dtype_get(weights[t])->name);
+        if (block > 1)
+            case_add(l, name, build_one, &c, sizeof c);
+    }
+}
+
 /* The types of the demo model in its shapes' neighbourhood, the sides of row blocks of 16, and more rows of x than a backend takes at once. */
 static void add_chosen(case_list *l) {
     /* clang-format off */
@@ -282,6 +294,7 @@ void cases_linear(case_list *l) {
                                    {TL_Q6_K, 256, 512, true}, {TL_F16, 40, 56, true},  {TL_F32, 24, 36, false}};
     static const tl_dtype ends[] = {TL_Q4_1, TL_Q8_0, TL_F16, TL_BF16};
     add_every_type(l);
+    add_ends(l);
     add_chosen(l);
     case_add(l, "linear/view/vector", build_vector, NULL, 0);
     case_add(l, "linear/view/rank4", build_rank4, NULL, 0);

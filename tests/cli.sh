@@ -131,6 +131,8 @@ call bench --op rope_angles -r 1
 [ "$code" -eq 0 ] && grep -q '^shapes of TinyLlama 1.1B$' "$out" && grep -q '^| rope_angles .* 512 .* level scalar .*| compute *|$' "$out" &&
     grep -q '^cpu, level scalar, .*: peaks: memory read [0-9.]* GB/s' "$err"
 verdict "bench --ops without a model: typical shapes, and the peaks on stderr" $?
+refused 2 "nothing to measure" bench --op add,linear -p 0 -n 0
+refused 2 "a part is empty" bench -m "$work/none.gguf," -p 1
 refused 2 "-r: '0' is not" bench -m x -r 0
 refused 2 "nothing to measure" bench -m x -p 0 -n 0
 refused 2 "--profile: 'xml' is not one of: json" run -m x -p x --profile=xml
@@ -338,6 +340,16 @@ d = sqlite3.connect(":memory:")
 d.executescript(open(sys.argv[1]).read())
 assert d.execute("select n_prompt, n_gen, avg_ts > 0 from llama_bench").fetchall() == [(4, 0, 1), (0, 2, 1)]' "$out"
     verdict "bench -o sql: statements that a data base takes" $?
+    call bench "$model" -p 4 -n 0 -r 1 -o sql --no-warmup
+    python3 -c 'import sqlite3, sys
+d = sqlite3.connect(":memory:")
+d.executescript(open(sys.argv[1]).read())
+assert d.execute("select n_prompt from llama_bench where gb_s is null and bound is null").fetchall() == [(4,)]' "$out"
+    verdict "bench -o sql: what was not measured is NULL" $?
+    call bench "$model" -p 4 -n 0 -r 1 -o jsonl --backend cpu:threads=1,cpu:pack=0,threads=1
+    [ "$code" -eq 0 ] && [ "$(grep -c '"backends": "cpu, level [a-z0-9-]*, weights as stored"' "$out")" -eq 1 ] &&
+        [ "$(grep -c '"backends": "cpu, level [a-z0-9-]*"' "$out")" -eq 1 ]
+    verdict "bench: weights as stored are told from packed ones" $?
     call bench "$model" -p 4 -n 0 -r 1 -o csv -oe jsonl
     [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 2 ] && [ "$(wc -l <"$err")" -eq 1 ] && parses "$err"
     verdict "bench -oe: a second format on stderr" $?
@@ -368,6 +380,9 @@ PYTHON
         [ "$(sed 1d "$out" | cut -d '"' -f 12 | uniq | tr '\n' ' ')" = "rope linear embed " ]
     verdict "bench --op: the ops named, in two formats" $?
     json "bench --no-warmup" bench -m "$model" -p 8 -n 0 -r 1 --no-warmup --json
+    call bench -m "$model" -p 4,8 -n 0 -r 1 --no-warmup --json
+    [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 2 ] && sed -n 2p "$out" | python3 -m json.tool >/dev/null
+    verdict "bench --json: an object a line, as of other commands" $?
     call bench -m "$model" -p 4-8+4,1 -n 0 -r 1 -o jsonl
     [ "$code" -eq 0 ] && [ "$(wc -l <"$out")" -eq 3 ] && sed -n 3p "$out" | python3 -m json.tool >/dev/null
     verdict "bench -o jsonl: an object a line, ranges unfolded" $?

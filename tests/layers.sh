@@ -13,7 +13,12 @@ build=${1:+$(cd "$1" && pwd)}
 cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-failed=0
+
+# Ends the script by what its rules found. They stand behind pipes, where variables of their own would be lost.
+finish() {
+    [ -e "$work/broken" ] && exit 1
+    exit 0
+}
 
 # rule NAME: reads the offending places from stdin; none: the rule holds.
 rule() {
@@ -21,7 +26,7 @@ rule() {
     if [ -s "$work/places" ]; then
         echo "FAIL: layers: $1"
         head -n 40 "$work/places" | sed 's/^/    /'
-        failed=1
+        : >"$work/broken"
     else
         echo "PASS: layers: $1"
     fi
@@ -135,7 +140,7 @@ objects=
 [ -n "$build" ] && objects=$(find "$build" -type d -name tally_objects.dir)
 if [ -z "$objects" ]; then
     echo "SKIP: layers: the rules on object files: no build folder was given, or it holds no objects"
-    exit $failed
+    finish
 fi
 # A deleted source leaves its object behind: only those with a source count.
 find "$objects" -name '*.o' | sort | while read -r object; do
@@ -178,7 +183,7 @@ for tool in objdump aarch64-linux-gnu-objdump llvm-objdump llvm-objdump-14; do
 done
 if [ -z "$disassembler" ]; then
     echo "SKIP: layers: no fused multiply-add outside the kernels: no objdump knows these objects"
-    exit $failed
+    finish
 fi
 built=${build:+ (${build##*/})}
 
@@ -191,20 +196,47 @@ instructions() {
     done <"$1"
 }
 
-# Fused multiply-adds round once where the reference rounds twice. Only kernels may use them, where the product is exact; those of
-# Arm are listed by name.
+# Fused multiply-adds round once where the reference rounds twice. Only kernels may use them, where the product is exact: they are
+# listed by name.
 fused='[ \t](vfn?m(add|sub|addsub|subadd)[0-9]*[sp][sdh]|fn?m(add|sub)|fml[as]l?2?|bfmlal[bt])[ \t]'
 grep -v '/backends/cpu/isa/' "$work/objects" >"$work/plain"
 grep '/backends/cpu/isa/scalar/' "$work/objects" >>"$work/plain"
 instructions "$work/plain" "$fused" | rule "no fused multiply-add outside the kernels$built"
-grep '/backends/cpu/isa/neon' "$work/objects" >"$work/neon"
-instructions "$work/neon" "$fused" |
-    grep -vE ' <tl_neon_((dotprod_|i8mm_)?panel_q[45]_1|(dotprod_)?peak_exact|scores|values|dot_f16)>: ' |
-    rule "NEON kernels fuse only exact products: panels with a minimum, attention over f16, f16 weights (and a peak)$built"
+grep '/backends/cpu/isa/' "$work/objects" | grep -v '/isa/scalar/' >"$work/kernels"
+instructions "$work/kernels" "$fused" |
+    grep -vE ' <tl_(avx2|avx512|neon(_dotprod|_i8mm)?)_(panel_q[45]_1|peak_exact|scores|values|dot_f16)>: ' |
+    rule "kernels fuse only exact products: panels with a minimum, attention over f16, f16 weights (and a peak)$built"
 
 # ARCHITECTURE.md, "Numerics", rule 1: approximate reciprocals and roots, arithmetic in bf16 or f16. Conversions of f16 are exact.
 never='[ \t](v?rcp(14|28)?[sp]s|v?rsqrt(14|28)?[sp]s|v?dpbf16ps|vcvtn?e2?ps2?bf16|v(add|sub|mul|div|fn?m(add|sub)[0-9]*)[sp]h)[ \t]'
 never="$never"'|[ \t](u?frecp[esx]|u?frsqrt[es]|urecpe|ursqrte|bf(dot|mmla|mlal[bt]?|cvt(n2?|nt)?))[ \t]'
 never="$never"'|[ \t]f(add|sub|mul|mulx|div|ml[as]|n?m(add|sub)|sqrt|max|min|maxnm|minnm|abd)[ \t]+(h[0-9]|v[0-9]+\.[48]h)'
 instructions "$work/objects" "$never" | rule "no approximate reciprocal, no arithmetic in bf16 or f16$built"
-exit $failed
+
+# A level may use what it asks the CPU for (backends/cpu/level.c) and no more, and what is no level nothing but the platform's least; unless
+# the build or, on a Mac, the system asks for more. tzcnt is left out: on a CPU without it that is bsf, which compilers count on.
+if [ "$(uname)" = Darwin ] || grep -qE '^CMAKE_C_FLAGS:[A-Z]*=.*-m(arch|cpu|avx)' "$build/CMakeCache.txt" 2>/dev/null; then
+    echo "SKIP: layers: no instruction beyond a level: this build's compiler is asked for more$built"
+    finish
+fi
+# beyond LEVEL PATTERN: places in the objects of a level; "plain" is what is no level, and scalar.
+beyond() {
+    case $1 in
+    plain) cp "$work/plain" "$work/level" ;;
+    *) grep "/backends/cpu/isa/$1/" "$work/objects" >"$work/level" ;;
+    esac
+    instructions "$work/level" "$2"
+}
+bits='[ \t](andn|bextr|bls(i|r|msk)|bzhi|mulx|pdep|pext|rorx|s[ah]rx|shlx|lzcnt|movbe|ad[co]x)[lq]?[ \t]'
+wide='%zmm|%k[0-7]|%[xy]mm(1[6-9]|2[0-9]|3[01])|[{]evex[}]'
+later='[ \t]v(perm[it]2b|permb|pmultishiftqb|pmadd52[lh]uq|pcompress[bw]|pexpand[bw]|psh[lr]dv?[wdq]|popcnt[bwdq]|pshufbitqmb|gf2p8[a-z]*|p2intersect[dq])[ \t]'
+atomics='[ \t](cas|swp|ld(add|clr|set|eor)|st(add|clr|set|eor))(a|l|al)?[bh]?[ \t]'
+{
+    beyond plain '[ \t]v[a-z0-9_]+ .*%[xyz]mm'"|$bits|$atomics"'|[ \t](s|u|us|su)dot[ \t]|[ \t](s|u|us)mmla[ \t]|[ \t]z[0-9]+[.]'
+    beyond avx2 "$bits|$wide"
+    beyond avx512 "$bits|$later"
+    beyond neon "$atomics"'|[ \t](s|u|us|su)dot[ \t]|[ \t](s|u|us)mmla[ \t]|[ \t]z[0-9]+[.]'
+    beyond neon_dotprod '[ \t](us|su)dot[ \t]|[ \t](s|u|us)mmla[ \t]|[ \t]z[0-9]+[.]'
+    beyond neon_i8mm '[ \t]z[0-9]+[.]'
+} | rule "no level uses an instruction beyond what it asks the CPU for$built"
+finish

@@ -207,6 +207,19 @@ static float weight_never_minus_128(const tl_ints *w, const tl_x32 *x, int32_t i
     return acc + (float)isum * (w->d * x->d);
 }
 
+/* Products of 5 bits by 8, sixteen to a sum of 16 bits, where eight fit. */
+static float sums_too_narrow(const tl_ints *w, const tl_x32 *x, int32_t isum, float acc, bool first, bool last) {
+    (void)first, (void)last;
+    isum = 0;
+    for (int half = 0; half < 2; half++) {
+        uint32_t sum = 0;
+        for (int i = 0; i < 32; i++)
+            sum += i / 2 % 2 == half ? (uint32_t)(w->q[i] * x->q[i]) : 0;
+        isum += (int32_t)((sum + 0x8000) & 0xFFFF) - 0x8000;
+    }
+    return acc + ((float)isum * w->d + w->m * (float)x->bsum) * x->d;
+}
+
 static float min_fused(const tl_ints *w, const tl_x32 *x, int32_t isum, float acc, bool first, bool last) {
     (void)first, (void)last;
     return acc + fmaf((float)isum, w->d, w->m * (float)x->bsum) * x->d; /* isum * d is not exact */
@@ -247,6 +260,7 @@ BLOCK_MUTANT(a_block_fused_into_the_sum, q4_0, TL_Q4_0, scale_fused)
 BLOCK_MUTANT(a_sum_of_blocks_without_zero, q5_0, TL_Q5_0, starts_without_zero)
 BLOCK_MUTANT(the_last_scale_off_by_an_ulp, q4_0, TL_Q4_0, last_scale_off)
 BLOCK_MUTANT(a_weight_of_minus_128_negated, q8_0, TL_Q8_0, weight_never_minus_128)
+BLOCK_MUTANT(sums_in_16_bits_that_do_not_fit, q5_1, TL_Q5_1, sums_too_narrow)
 BLOCK_MUTANT(an_inexact_product_fused, q4_1, TL_Q4_1, min_fused)
 BLOCK_MUTANT(a_minimum_added_apart, q5_1, TL_Q5_1, min_apart)
 
@@ -331,6 +345,7 @@ static Suite *mutants_linear_suite(void) {
     tcase_add_test(t, a_sum_of_blocks_without_zero);
     tcase_add_test(t, the_last_scale_off_by_an_ulp);
     tcase_add_test(t, a_weight_of_minus_128_negated);
+    tcase_add_test(t, sums_in_16_bits_that_do_not_fit);
     tcase_add_test(t, an_inexact_product_fused);
     tcase_add_test(t, a_minimum_added_apart);
     tcase_add_test(t, a_sum_of_blocks_cut_in_two);

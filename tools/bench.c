@@ -164,8 +164,11 @@ static bool is_file(const char *path) {
 
 /* The models of one argument: a path, or several joined by commas where there is no file of the whole name. */
 static int run_models(Bench *b, const Settings *s, const char *text) {
+    size_t length = strlen(text);
     if (!strchr(text, ',') || is_file(text))
         return run_model(b, s, text);
+    if (text[0] == ',' || text[length - 1] == ',' || strstr(text, ",,"))
+        return say_usage(s, "-m: '%.200s' is not a list of files joined by commas: a part is empty", text);
     int code = 0;
     for (const char *p = text; p && code == 0;) {
         char path[PATH_MOST];
@@ -200,7 +203,7 @@ int command_bench(int argc, char **argv) {
     if (s.json && s.format && strcmp(s.format, "json") != 0 && strcmp(s.format, "jsonl") != 0)
         return say_usage(&s, "--json and -o %s: choose one", s.format);
     if (!s.format)
-        s.format = s.json ? "json" : "md";
+        s.format = s.json ? "jsonl" : "md";
     if ((code = bench_read_lists(&s, &lists)))
         return code;
     if (s.ops || lists.ops.n)

@@ -96,7 +96,7 @@ typedef struct BenchPrinter {
 BenchPrinter bench_printer(FILE *file, const char *format, const Lists *l);
 void bench_print(BenchPrinter *p, const Engine *e, const Settings *s, const BenchResult *r);
 void bench_print_end(BenchPrinter *p);
-/* "cpu, level scalar" of "cpu, level scalar, 2 threads": threads are a column of their own. */
+/* "cpu, level scalar, weights as stored" of "cpu, level scalar, 2 threads, weights as stored": threads are a column of their own. */
 const char *bench_backend_name(tl_backend *be, char *text, size_t n);
 
 /* ---- single ops (bench_ops.c) ---- */

@@ -141,6 +141,8 @@ static bool near(const tl_tensor *t, const uint8_t *want, const uint8_t *got, si
         float a, b;
         memcpy(&a, want + at, sizeof a);
         memcpy(&b, got + at, sizeof b);
+        if (isnan(a) != isnan(b))
+            return false;
         most = fabsf(a) > most ? fabsf(a) : most;
         apart = fabsf(a - b) > apart ? fabsf(a - b) : apart;
     }
@@ -305,6 +307,13 @@ static bool is_wanted(const Lists *l, const char *name) {
     return l->ops.n == 0;
 }
 
+static bool any_above_0(const IntList *list) {
+    for (int i = 0; i < list->n; i++)
+        if (list->v[i] > 0)
+            return true;
+    return false;
+}
+
 /* Rows: of prompts as in -p, and one, unless -n is 0. */
 static int run_ops(Ops *o) {
     const Lists *l = o->lists;
@@ -316,7 +325,7 @@ static int run_ops(Ops *o) {
         for (int i = 0; i < l->prompt.n && code == 0 && !once; i++)
             if (l->prompt.v[i] > 0)
                 code = run_op(o, op, l->prompt.v[i]);
-        if (code == 0 && (l->gen.v[0] > 0 || once))
+        if (code == 0 && (any_above_0(&l->gen) || once))
             code = run_op(o, op, 1);
     }
     return code;
@@ -348,6 +357,8 @@ int bench_ops(const Settings *s, const Lists *l) {
         return code;
     if (s->models.n > 1)
         return say_usage(s, "--ops takes the shapes of one model; %d are given", s->models.n);
+    if (!any_above_0(&l->prompt) && !any_above_0(&l->gen) && !is_wanted(l, tl_op_get(TL_OP_UNPACK)->name))
+        return say_usage(s, "nothing to measure: -p and -n name no rows");
     op_shapes_typical(&o.shapes);
     if ((code = backend_open(&o.ref, "ref", 0)) == 0 && s->models.n == 1)
         code = op_shapes_of_model(&o.shapes, s->models.text[0], o.ref);

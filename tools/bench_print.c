@@ -9,12 +9,12 @@
 
 const char *bench_backend_name(tl_backend *be, char *text, size_t n) {
     snprintf(text, n, "%s", tl_backend_describe(be));
-    for (char *p = text; *p; p++) {
+    for (char *p = text; *p; p++)
         if (p[0] == ',' && p[1] == ' ' && p[2] >= '0' && p[2] <= '9') {
-            *p = 0;
+            const char *end = p + 1 + strcspn(p + 1, ",");
+            memmove(p, end, strlen(end) + 1);
             break;
         }
-    }
     return text;
 }
 

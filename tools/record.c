@@ -62,13 +62,17 @@ static void write_json(Json *j, const Record *r) {
 
 /* ---- CSV, SQL ---- */
 
-/* The value between quotes, in which `quote` is doubled. */
-static void write_quoted(FILE *file, const Field *f, char quote) {
+/* The value between quotes, in which `quote` is doubled; where there is none, `none`. */
+static void write_quoted(FILE *file, const Field *f, char quote, const char *none) {
     char number[32];
+    if (f->kind == FIELD_TEXT ? !f->text : f->kind == FIELD_REAL && !isfinite(f->real)) {
+        fputs(none, file);
+        return;
+    }
     fputc(quote, file);
     if (f->kind == FIELD_WHOLE)
         fprintf(file, "%lld", (long long)f->whole);
-    else if (f->kind == FIELD_REAL && isfinite(f->real))
+    else if (f->kind == FIELD_REAL)
         fputs(tl_number_print(f->real, 9, number), file);
     for (const char *p = f->text; p && *p; p++) {
         if (*p == quote)
@@ -84,11 +88,11 @@ static void write_names(FILE *file, const Record *r, const char *between) {
             fprintf(file, "%s%s", n++ ? between : "", r->f[i].name);
 }
 
-static void write_values(FILE *file, const Record *r, const char *between, char quote) {
+static void write_values(FILE *file, const Record *r, const char *between, char quote, const char *none) {
     for (int i = 0, n = 0; i < r->n; i++)
         if (!is_list(&r->f[i])) {
             fputs(n++ ? between : "", file);
-            write_quoted(file, &r->f[i], quote);
+            write_quoted(file, &r->f[i], quote, none);
         }
 }
 
@@ -97,7 +101,7 @@ static void write_csv(const RecordWriter *w, const Record *r) {
         write_names(w->file, r, ",");
         fputc('\n', w->file);
     }
-    write_values(w->file, r, ",", '"');
+    write_values(w->file, r, ",", '"', "\"\"");
     fputc('\n', w->file);
 }
 
@@ -113,7 +117,7 @@ static void write_sql(const RecordWriter *w, const Record *r) {
     fprintf(w->file, "INSERT INTO %s (", w->table);
     write_names(w->file, r, ", ");
     fputs(") VALUES (", w->file);
-    write_values(w->file, r, ", ", '\'');
+    write_values(w->file, r, ", ", '\'', "NULL");
     fputs(");\n", w->file);
 }
 

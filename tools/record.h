@@ -19,7 +19,7 @@ typedef struct Field {
     FieldKind kind;
     const char *text;
     int64_t whole;
-    double real; /* not finite: null, empty */
+    double real; /* not finite: null; in CSV empty */
     const double *list;
     int n;        /* of list */
     double scale; /* of its values */

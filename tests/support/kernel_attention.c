@@ -5,7 +5,7 @@
 #include "tests/cases_internal.h"
 #include "tests/support/kernels.h"
 
-enum { MOST_KEYS = TL_ATTENTION_CHUNK, MOST_D = 172 };
+enum { MOST_KEYS = TL_ATTENTION_CHUNK, MOST_D = 256 };
 
 typedef struct attention_args {
     float *y;
@@ -87,7 +87,7 @@ static bool check_keys(kernel_job *j, int64_t n, int64_t d, int fill, int turn) 
 }
 
 static const int64_t key_counts[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 255, 256};
-static const int64_t head_lengths[] = {1, 2, 15, 16, 17, 32, 33, 64, 80, 96, 128, 172};
+static const int64_t head_lengths[] = {1, 2, 15, 16, 17, 32, 33, 64, 80, 96, 128, 172, 192, 256};
 enum { N_KEY_COUNTS = sizeof key_counts / sizeof *key_counts, N_HEAD_LENGTHS = sizeof head_lengths / sizeof *head_lengths };
 
 /* Every d with few keys, then common d with every number of keys. */

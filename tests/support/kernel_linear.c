@@ -9,7 +9,9 @@
 #include "tests/support/kernels.h"
 
 enum { MOST_ROWS = 16, MOST_K = 16384 };
-enum { NEGATIVE_ZERO = KERNEL_FILLS }; /* a fill of weights: every term of a sum is -0, so that the sum shows whether it began at +0 */
+/* Fills of weights and x beside those of floats. NEGATIVE_ZERO: every term of a sum is -0, so that the sum shows whether it began at +0. EXTREME ..
+ * EXTREME + EXTREMES - 1, of blocks: sums of integers as far from zero as they can be; the number says how the signs of x lie. */
+enum { NEGATIVE_ZERO = KERNEL_FILLS, EXTREME, EXTREMES = 4 };
 
 typedef struct linear_args {
     tl_dtype type;
@@ -57,10 +59,29 @@ static void negative_zeros(tl_dtype t, uint8_t *row, int64_t k) {
     }
 }
 
+/* Where super-blocks have the scales (and minima) of their sub-blocks. */
+static const struct {
+    int at, bytes;
+} sub_scales[TL_N_DTYPES] = {[TL_Q2_K] = {0, 16}, [TL_Q3_K] = {96, 12}, [TL_Q4_K] = {4, 12}, [TL_Q5_K] = {4, 12}, [TL_Q6_K] = {192, 16}};
+
+/* Blocks whose values all stand at one end, and the scales of their sub-blocks too: which ends, the 16 rows of a panel share out. */
+static void extremes(tl_dtype t, uint8_t *row, int64_t k, uint64_t seed) {
+    static const uint8_t ends[] = {0x00, 0xFF, 0x80, 0x7F};
+    const tl_dtype_info *info = tl_dtype_get(t);
+    for (int64_t b = 0; b < k / info->block; b++, row += info->block_bytes) {
+        memset(row, ends[seed % 4], (size_t)info->block_bytes);
+        memset(row + sub_scales[t].at, ends[seed / 4 % 4], (size_t)sub_scales[t].bytes);
+        put_f16(row, f16_at[t].d, 0x3C00);
+        put_f16(row, f16_at[t].m, 0x3C00);
+    }
+}
+
 static void make_weight(tl_dtype t, uint8_t *row, int64_t k, int fill, uint64_t seed) {
     float values[MOST_K];
     if (fill == NEGATIVE_ZERO)
         negative_zeros(t, row, k);
+    else if (fill >= EXTREME)
+        extremes(t, row, k, seed);
     else if (tl_dtype_get(t)->block > 1)
         case_generate(t, row, k, k, fill < KERNEL_FILLS - 1 ? (case_fill)fill : FILL_NORMAL, seed);
     else {
@@ -69,12 +90,21 @@ static void make_weight(tl_dtype t, uint8_t *row, int64_t k, int fill, uint64_t 
     }
 }
 
-/* A row of x in the form that the weight wants. */
+/* Whether element i of an extreme row is negative: none, all, every other one, every other sixteen. */
+static bool is_negative(int fill, int64_t i) {
+    const int64_t bits[EXTREMES] = {0, 1, i, i / 16};
+    return bits[fill - EXTREME] & 1;
+}
+
+/* A row of x in the form that the weight wants. Extreme ones become -127 and 127. */
 static void make_x(tl_dtype t, void *row, int64_t k, int fill, uint64_t seed) {
     float values[MOST_K];
-    kernel_floats(values, k, fill, seed);
+    if (fill < KERNEL_FILLS)
+        kernel_floats(values, k, fill, seed);
     for (int64_t i = 0; fill == NEGATIVE_ZERO && i < k; i++)
         values[i] = tl_dtype_get(t)->block > 1 && i % 2 ? 1.5f : -1.5f;
+    for (int64_t i = 0; fill >= EXTREME && i < k; i++)
+        values[i] = is_negative(fill, i) ? -1.5f : 1.5f;
     switch (tl_cpu_prep_of(t)) {
     case PREP_X32: tl_quantize_x32(values, k, row); break;
     case PREP_X256: tl_quantize_x256(values, k, row); break;
@@ -104,6 +134,10 @@ static const fills pairs[] = {
     {0, 0}, {1, 1}, {2, 2}, {3, 3}, {0, 4}, {4, 0}, {5, 0}, {0, 5}, {6, 6}, {7, 0}, {8, 1}, {9, 9}, {NEGATIVE_ZERO, NEGATIVE_ZERO}};
 enum { N_PAIRS = sizeof pairs / sizeof *pairs };
 
+static const char *fill_name(int fill) {
+    return fill < KERNEL_FILLS ? kernel_fill_name(fill) : fill == NEGATIVE_ZERO ? "for sums of -0" : "extreme";
+}
+
 static uint8_t *make_columns(const linear_args *v, size_t bytes, int fill, uint64_t seed) {
     uint8_t *x = spread(bytes, v->x_stride, v->n_cols);
     for (int c = 0; x && c < v->n_cols; c++)
@@ -131,8 +165,7 @@ static bool check_dot_shape(kernel_job *j, shape s, int turn) {
     uint8_t *w = spread(w_bytes, v.w_stride, s.n_rows), *x = make_columns(&v, x_bytes, f.x, (uint64_t)turn * 1000);
     for (int r = 0; w && r < s.n_rows; r++)
         make_weight(j->type, w + (size_t)r * v.w_stride, s.k, f.w, (uint64_t)turn * 1000 + 500 + (uint64_t)r);
-    kernel_says(j, "%d rows, %d columns, k = %lld, weights %s, x %s", s.n_rows, s.n_cols, (long long)s.k,
-                f.w == NEGATIVE_ZERO ? "of zeros" : kernel_fill_name(f.w), f.x == NEGATIVE_ZERO ? "for sums of -0" : kernel_fill_name(f.x));
+    kernel_says(j, "%d rows, %d columns, k = %lld, weights %s, x %s", s.n_rows, s.n_cols, (long long)s.k, fill_name(f.w), fill_name(f.x));
     kernel_arg arg[] = {{.pointer = &v.w, .bytes = (size_t)(s.n_rows - 1) * v.w_stride + w_bytes, .align = element, .data = w},
                         {.pointer = &v.x, .bytes = (size_t)(s.n_cols - 1) * v.x_stride + x_bytes, .align = 4, .data = x},
                         {.pointer = &v.y, .bytes = y_bytes(&v), .align = 4}};
@@ -194,8 +227,7 @@ KERNEL_CHECKER(tl_fn_pack) {
 /* ---- packed panels ---- */
 
 /* n_rows of the panel have weights, the others are padding. */
-static bool check_panel_shape(kernel_job *j, shape s, int turn) {
-    fills f = pairs[turn % N_PAIRS];
+static bool check_panel_of(kernel_job *j, shape s, int turn, fills f) {
     size_t w_bytes = weight_row_bytes(j->type, s.k), x_bytes = x_row_bytes(j->type, s.k);
     linear_args v = {.type = j->type,
                      .n_rows = TL_PANEL,
@@ -210,8 +242,7 @@ static bool check_panel_shape(kernel_job *j, shape s, int turn) {
     bool ok = stored && packed && x;
     for (int r = 0; ok && r < s.n_rows; r++)
         make_weight(j->type, stored + (size_t)r * w_bytes, s.k, f.w, (uint64_t)turn * 1000 + 500 + (uint64_t)r);
-    kernel_says(j, "%d rows, %d columns, k = %lld, weights %s, x %s", s.n_rows, s.n_cols, (long long)s.k,
-                f.w == NEGATIVE_ZERO ? "of zeros" : kernel_fill_name(f.w), f.x == NEGATIVE_ZERO ? "for sums of -0" : kernel_fill_name(f.x));
+    kernel_says(j, "%d rows, %d columns, k = %lld, weights %s, x %s", s.n_rows, s.n_cols, (long long)s.k, fill_name(f.w), fill_name(f.x));
     if (ok) {
         layout->pack(&t, 0, s.n_rows, stored, packed);
         kernel_arg arg[] = {{.pointer = &v.w, .bytes = w_bytes * TL_PANEL, .align = 2, .data = packed},
@@ -227,6 +258,10 @@ static bool check_panel_shape(kernel_job *j, shape s, int turn) {
     return ok;
 }
 
+static bool check_panel_shape(kernel_job *j, shape s, int turn) {
+    return check_panel_of(j, s, turn, pairs[turn % N_PAIRS]);
+}
+
 KERNEL_CHECKER(tl_fn_panel) {
     int block = tl_dtype_get(j->type)->block, most = block == 32 ? 20 : 6, turn = 0;
     for (int blocks = 1; blocks <= most; blocks++)
@@ -238,6 +273,10 @@ KERNEL_CHECKER(tl_fn_panel) {
         for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++)
             if (!check_panel_shape(j, (shape){rows, column_count(c, turn), block_counts[turn % (block == 32 ? N_BLOCK_COUNTS : 3)] * block},
                                    turn))
+                return false;
+    for (int way = 0; way < EXTREMES; way++)
+        for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++)
+            if (!check_panel_of(j, (shape){TL_PANEL, column_count(c, turn), 2 * block}, turn, (fills){EXTREME, EXTREME + way}))
                 return false;
     return check_panel_shape(j, (shape){TL_PANEL, 3, 4096}, 0) && check_panel_shape(j, (shape){TL_PANEL, 2, 8192}, 1) &&
            check_panel_shape(j, (shape){TL_PANEL, 197, 3 * block}, 1);

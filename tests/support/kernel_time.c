@@ -7,7 +7,8 @@
 #include "tests/cases_internal.h"
 #include "tests/support/kernels.h"
 
-enum { SHORT = 576, LONG = 4096, COLUMNS = 8, KEYS = TL_ATTENTION_CHUNK, HEAD = 64, ROW_BYTES = 4 * LONG };
+enum { SHORT = 768, LONG = 4096 }; /* elements: whole blocks of any type */
+enum { COLUMNS = 8, KEYS = TL_ATTENTION_CHUNK, HEAD = 64, ROW_BYTES = 4 * LONG };
 
 static float a[LONG], b[LONG], c[LONG], y[LONG];
 static float keys[KEYS * 2 * HEAD];

@@ -69,6 +69,94 @@ DECODE_BLOCKS(q5_0, TL_Q5_0)
 DECODE_BLOCKS(q5_1, TL_Q5_1)
 DECODE_BLOCKS(q8_0, TL_Q8_0)
 
+/* Some bits of each of 32 bytes, worth `unit` each where they stand: a product, which is exact, brings them down, so that no shift is needed. */
+typedef struct bits {
+    const uint8_t *at;
+    int32_t mask;
+    float unit;
+} bits;
+
+INL bits bits_of(const uint8_t *at, int mask, int up, int worth) {
+    return (bits){at, mask << up, (float)worth / (float)(1 << up)};
+}
+
+INL vf values_of(bits b, int i) {
+    return v_mul(v_from_int(vi_and(vi_from_u8(b.at + i), vi_set(b.mask))), v_set(b.unit));
+}
+
+/* Where a super-block (tensor/quant_k.c) has the low bits of run r, 32 elements, and the high ones where it keeps them apart. */
+INL bits low_bits(tl_dtype t, const uint8_t *block, int r) {
+    switch (t) {
+    case TL_Q2_K: return bits_of(block + 16 + r / 4 * 32, 3, r % 4 * 2, 1);
+    case TL_Q3_K: return bits_of(block + 32 + r / 4 * 32, 3, r % 4 * 2, 1);
+    case TL_Q4_K: return bits_of(block + 16 + r / 2 * 32, 15, r % 2 * 4, 1);
+    case TL_Q5_K: return bits_of(block + 48 + r / 2 * 32, 15, r % 2 * 4, 1);
+    default: return bits_of(block + r / 4 * 64 + r % 2 * 32, 15, r % 4 / 2 * 4, 1);
+    }
+}
+
+INL bits high_bits(tl_dtype t, const uint8_t *block, int r) {
+    switch (t) {
+    case TL_Q3_K: return bits_of(block, 1, r, 4);
+    case TL_Q5_K: return bits_of(block + 16, 1, r, 16);
+    default: return bits_of(block + 128 + r / 4 * 32, 3, r % 4 * 2, 16);
+    }
+}
+
+/* Scale and minimum of sub-block s, 16 elements. */
+INL int scale_of(tl_dtype t, const uint8_t *block, int s, int *min) {
+    const uint8_t *p = block + (t == TL_Q6_K ? 192 : t == TL_Q3_K ? 96 : t == TL_Q2_K ? 0 : 4);
+    *min = 0;
+    if (t == TL_Q6_K)
+        return (int8_t)p[s];
+    if (t == TL_Q3_K)
+        return (p[s % 8] >> s / 8 * 4 & 15) + (p[8 + s % 4] >> s / 4 * 2 & 3) * 16 - 32;
+    if (t == TL_Q2_K) {
+        *min = p[s] >> 4;
+        return p[s] & 15;
+    }
+    p += s / 2;
+    if (s < 8) {
+        *min = p[4] & 63;
+        return p[0] & 63;
+    }
+    *min = (p[4] >> 4) + (p[0] >> 6) * 16;
+    return (p[4] & 15) + (p[-4] >> 6) * 16;
+}
+
+/* Super-blocks of 256; t is a constant wherever this is inlined. */
+INL void decode_super(tl_dtype t, const uint8_t *src, float *y, int64_t n) {
+    const bool has_min = t == TL_Q2_K || t == TL_Q4_K || t == TL_Q5_K, has_high = t == TL_Q3_K || t == TL_Q5_K || t == TL_Q6_K;
+    const int bytes = t == TL_Q2_K ? 84 : t == TL_Q3_K ? 110 : t == TL_Q4_K ? 144 : t == TL_Q5_K ? 176 : 210;
+    const int head = t == TL_Q4_K || t == TL_Q5_K ? 0 : bytes - (has_min ? 4 : 2);
+    const float offset = t == TL_Q3_K ? 4 : t == TL_Q6_K ? 32 : 0;
+    for (; n > 0; n -= 256, src += bytes) {
+        const float d = tl_f16_to_f32(half_at(src + head, 0)), m = has_min ? tl_f16_to_f32(half_at(src + head, 1)) : 0.0f;
+        for (int s = 0; s < 16; s++, y += 16) {
+            const bits low = low_bits(t, src, s / 2), high = high_bits(t, src, s / 2);
+            int min;
+            const vf scale = v_set(d * (float)scale_of(t, src, s, &min)), less = v_set(m * (float)min);
+            for (int i = 0; i < 16; i += VL) {
+                vf v = values_of(low, s % 2 * 16 + i);
+                v = has_high ? v_add(v, values_of(high, s % 2 * 16 + i)) : v;
+                v = v_mul(offset > 0 ? v_sub(v, v_set(offset)) : v, scale);
+                v_store(y + i, has_min ? v_sub(v, less) : v);
+            }
+        }
+    }
+}
+
+#define DECODE_SUPER(name, type)                                                                                                           \
+    void TL_ISA(decode_##name)(const void *src, float *y, int64_t n) {                                                                     \
+        decode_super(type, src, y, n);                                                                                                     \
+    }
+
+DECODE_SUPER(q2_k, TL_Q2_K)
+DECODE_SUPER(q3_k, TL_Q3_K)
+DECODE_SUPER(q4_k, TL_Q4_K)
+DECODE_SUPER(q5_k, TL_Q5_K)
+DECODE_SUPER(q6_k, TL_Q6_K)
+
 /* ---- from f32 ---- */
 
 /* As tl_f32_to_bf16. */

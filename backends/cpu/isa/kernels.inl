@@ -1,5 +1,5 @@
-/* kernels.inl: prototypes of a SIMD level's kernels, from TL_LEVEL_PREFIX: those of the other .inl files, and the panels. A level has those
- * whose file it includes. */
+/* kernels.inl: prototypes of a level's kernels, from TL_LEVEL_PREFIX: those of the other .inl files, and the panels. A SIMD level has those whose
+ * file it includes. */
 #define TL_UNARY(name) void TL_LEVEL_PREFIX(name)(float *y, const float *x, int64_t n);
 TL_UNARY(round_x13)
 TL_UNARY(neg)
@@ -67,6 +67,11 @@ TL_DECODE_OF(q4_1)
 TL_DECODE_OF(q5_0)
 TL_DECODE_OF(q5_1)
 TL_DECODE_OF(q8_0)
+TL_DECODE_OF(q2_k)
+TL_DECODE_OF(q3_k)
+TL_DECODE_OF(q4_k)
+TL_DECODE_OF(q5_k)
+TL_DECODE_OF(q6_k)
 #undef TL_DECODE_OF
 void TL_LEVEL_PREFIX(encode_f16)(const float *x, void *dst, int64_t n);
 void TL_LEVEL_PREFIX(encode_bf16)(const float *x, void *dst, int64_t n);

@@ -4,6 +4,7 @@
 #ifdef TL_HAVE_LEVEL
 static const tl_kernels kernels = {
     .panel = TL_BLOCK_KERNELS(tl_neon_i8mm_panel),
+    .peak_int8 = {tl_neon_i8mm_peak_int8},
 };
 #define KERNELS &kernels
 #else

@@ -1,5 +1,4 @@
-/* rows.c: scalar row kernels: elementwise, norms, softmax, rope. Sums run in 16 lanes, element i in lane i mod 16, folded as a tree: loops
- * are blocked by 16 so that a compiler sees the lanes. */
+/* rows.c: scalar row kernels: elementwise, norms, softmax, rope. Sums run in 16 lanes, element i in lane i mod 16, folded as a tree. */
 #include <math.h>
 
 #include "backends/cpu/isa/scalar/scalar.h"
