@@ -24,6 +24,11 @@ static inline int run_suite(Suite *s) {
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* How much of a test of many draws runs: `few` where the runner asks for it, under an emulator. */
+static inline int sparing(int full, int few) {
+    return getenv("TALLY_TEST_SPARING") ? few : full;
+}
+
 /* Ends a test that cannot run here, with a line that tests/run counts as skipped. */
 #define SKIP(why)                                \
     do {                                         \
