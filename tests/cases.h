@@ -19,7 +19,14 @@ typedef enum case_fill {
     FILL_SPECIAL, /* NORMAL with a few inf, -inf, NaN, FLT_MAX, -0 */
     FILL_FINITE,  /* SPECIAL without NaN and inf */
     FILL_ZERO,
-    FILL_ONES
+    FILL_ONES,
+    FILL_EQUAL,   /* rows of one value each */
+    FILL_SPARSE,  /* zeros of both signs, one value in five */
+    FILL_REACH,   /* all exponents of finite f32 but the outermost */
+    FILL_BENDS,   /* sixteenths up to +-125, the ends of exp and the cut of attention, and some ulps */
+    FILL_STEPS,   /* beside the ties of a row quantised to int8 blocks */
+    FILL_HALFWAY, /* beside the midpoints of f16, bf16 and 13 bits */
+    FILL_BITS     /* any bits, also of block types */
 } case_fill;
 
 typedef struct case_env case_env;

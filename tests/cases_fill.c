@@ -72,6 +72,56 @@ static uint32_t tiny_bits(uint64_t *seed) {
     }
 }
 
+static uint32_t sparse_bits(uint64_t *seed) {
+    uint32_t bits = normal_bits(seed);
+    return case_random(seed) % 5 ? bits & 0x80000000 : bits;
+}
+
+static uint32_t reach_bits(uint64_t *seed) {
+    uint64_t r = case_random(seed);
+    return compose(r >> 63, ONE - 99 + (uint32_t)(r >> 24) % 200, r);
+}
+
+static uint32_t bits_of_integer(uint32_t v, int exponent) { /* v 2^exponent, rounded down to 24 bits */
+    uint32_t top = 31;
+    if (v == 0)
+        return 0;
+    while (!(v >> top))
+        top--;
+    return compose(0, (uint32_t)(ONE + exponent) + top, top > EXPONENT_SHIFT ? v >> (top - EXPONENT_SHIFT) : v << (EXPONENT_SHIFT - top));
+}
+
+/* The bits beside them: one ulp less to one more. */
+static uint32_t beside(uint32_t bits, uint64_t r) {
+    return (bits & 0x7FFFFFFF) == 0 ? bits : bits + (uint32_t)(r >> 60) % 3 - 1;
+}
+
+static uint32_t bends_bits(uint64_t *seed) {
+    static const uint32_t ends[] = {0x42B17218, 0xC2AEAC4F, 0xC2CFF1B5, 0xC2800000}; /* 88.72, -87.34, -103.97, -64 */
+    uint64_t r = case_random(seed);
+    if (r >> 40 & 1 && r >> 41 & 1)
+        return ends[r >> 42 & 3] + (uint32_t)(r >> 8) % 5 - 2;
+    return bits_of_integer((uint32_t)(r >> 24) % 2001, -4) + (uint32_t)(r & 7) + ((uint32_t)(r >> 63) << SIGN_SHIFT);
+}
+
+/* Element i of a row: the largest magnitude of 32, then halves of its 127th parts. */
+static uint32_t steps_bits(uint64_t *seed, int64_t i, uint32_t *largest) {
+    uint64_t r = case_random(seed);
+    if (i % 32 == 0)
+        *largest = (uint32_t)r & 0xFFFFF;
+    uint64_t halves = i % 32 == 0 ? 254 : (r >> 24) % 127 * 2 + 1;
+    uint32_t v = (uint32_t)((((uint64_t)*largest | 0x100000) << 10) * halves / 254);
+    return beside(bits_of_integer(v, -30), r) | (uint32_t)(r >> 63) << SIGN_SHIFT;
+}
+
+static uint32_t halfway_bits(uint64_t *seed) {
+    static const int dropped[] = {11, 13, 16}; /* bits of a fraction that 13 bits, f16 and bf16 lack */
+    uint32_t bits = normal_bits(seed);
+    uint64_t r = case_random(seed);
+    int n = dropped[(r >> 24) % 3];
+    return beside(bits >> n << n | 1u << (n - 1), r);
+}
+
 /* Quiet, signalling, negative, with a payload in the lowest bits alone (which a narrower type cuts off): all are the one NaN that counts. */
 static uint32_t nan_bits(uint64_t r) {
     static const uint32_t nans[] = {0x7FC00000, 0xFFC00000, 0x7F800001, 0xFF800001, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FA5A5A5, 0xFF80FFFF};
@@ -103,10 +153,13 @@ static uint32_t largest_of(tl_dtype dtype) {
 static void generate_floats(tl_dtype dtype, float *dst, int64_t n, int64_t row, case_fill fill, uint64_t *seed) {
     bool small_range = dtype != TL_F32 && dtype != TL_BF16;
     uint64_t row_class = 0;
+    uint32_t row_bits = 0, largest = 0;
     for (int64_t i = 0; i < n; i++) {
         uint32_t bits = 0;
-        if (i % row == 0)
+        if (i % row == 0) {
             row_class = case_random(seed);
+            row_bits = compose(row_class >> 63, ONE - 4 + (uint32_t)(row_class >> 24) % 8, row_class);
+        }
         switch (fill) {
         case FILL_NORMAL: bits = normal_bits(seed); break;
         case FILL_WIDE: bits = wide_bits(seed, small_range); break;
@@ -117,6 +170,13 @@ static void generate_floats(tl_dtype dtype, float *dst, int64_t n, int64_t row, 
         case FILL_FINITE: bits = special_bits(seed, row_class, row, largest_of(dtype), true); break;
         case FILL_ZERO: break;
         case FILL_ONES: bits = 0x3F800000; break;
+        case FILL_EQUAL: bits = row_bits; break;
+        case FILL_SPARSE: bits = sparse_bits(seed); break;
+        case FILL_REACH: bits = reach_bits(seed); break;
+        case FILL_BENDS: bits = bends_bits(seed); break;
+        case FILL_STEPS: bits = steps_bits(seed, i % row, &largest); break;
+        case FILL_HALFWAY: bits = halfway_bits(seed); break;
+        case FILL_BITS: bits = (uint32_t)(case_random(seed) >> 32); break;
         }
         memcpy(&dst[i], &bits, sizeof bits);
     }
@@ -132,7 +192,7 @@ static void generate_ints(int width, uint8_t *dst, int64_t n, case_fill fill, ui
             v = 0;
         else if (fill == FILL_ONES)
             v = 1;
-        else if (fill == FILL_WIDE)
+        else if (fill == FILL_WIDE || fill == FILL_BITS)
             v = (int32_t)(r >> 32);
         else if ((fill == FILL_SPECIAL || fill == FILL_FINITE) && (r & 3) == 0)
             v = r & 4 ? (int32_t)(0x7FFFFFFFu >> (32 - 8 * width)) : -(int32_t)(0x7FFFFFFFu >> (32 - 8 * width)) - 1;
@@ -185,6 +245,7 @@ static uint16_t block_scale(case_fill fill, uint64_t *seed) {
     case FILL_FINITE: return special_scale(r, plain, true);
     case FILL_ZERO: return 0;
     case FILL_ONES: return F16_ONE;
+    case FILL_BITS: return (uint16_t)(r >> 32);
     default: return plain;
     }
 }
@@ -234,8 +295,12 @@ bool case_generate(tl_dtype dtype, void *dst, int64_t n, int64_t row, case_fill 
         generate_ints(info->block_bytes, dst, n, fill, &seed);
         return true;
     }
-    if (info->block > 1 && (fill == FILL_SPECIAL || fill == FILL_FINITE))
+    if (info->block > 1 && (fill == FILL_SPECIAL || fill == FILL_FINITE || fill == FILL_BITS))
         return generate_blocks(dtype, dst, n, fill, &seed);
+    if (info->block == 1 && info->block_bytes == 2 && fill == FILL_BITS) { /* an encoder would leave out most */
+        generate_ints(2, dst, n, fill, &seed);
+        return true;
+    }
     float *values = malloc((size_t)n * sizeof *values);
     if (!values)
         return false;

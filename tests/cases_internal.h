@@ -36,7 +36,7 @@ void case_canonical(tl_dtype dtype, void *data, int64_t n);
 
 /* ---- a case on a backend (cases_env.c) ---- */
 
-enum { CASE_MAX_TENSORS = 16, CASE_MAX_STEPS = 7, CASE_MAX_TRAIL = 1024, CASE_WHY = 1024 };
+enum { CASE_MAX_TENSORS = 80, CASE_MAX_STEPS = 7, CASE_MAX_TRAIL = 1024, CASE_WHY = 1024 };
 
 typedef struct case_slot {
     tl_tensor *t;
@@ -66,6 +66,7 @@ typedef struct case_part {
     char name[48];
     tl_dtype dtype;
     size_t offset, bytes;
+    const tl_tensor *of;     /* while its case is open */
 } case_part;                 /* an output or a state */
 typedef struct case_result { /* of one step */
     tl_status status;
@@ -78,6 +79,7 @@ typedef struct case_result { /* of one step */
 /* What a probe saw over all steps: a digest of each computed node's current rows. Unpacks do not count: only packed weights need them. */
 typedef struct case_trail {
     uint64_t digest[CASE_MAX_TRAIL];
+    const tl_tensor *node[CASE_MAX_TRAIL]; /* while its case is open */
     int n;
 } case_trail;
 

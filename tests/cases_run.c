@@ -105,7 +105,7 @@ static tl_status read_part(case_result *r, const tl_tensor *t, const char *kind,
     if (!data)
         return tl_fail(err, TL_ERR_MEMORY, "out of memory");
     r->data = data;
-    *part = (case_part){.dtype = t->dtype, .offset = r->bytes, .bytes = bytes};
+    *part = (case_part){.dtype = t->dtype, .offset = r->bytes, .bytes = bytes, .of = t};
     snprintf(part->name, sizeof part->name, "%s %d %s", kind, number, t->name ? t->name : "");
     if (bytes > 0) {
         tl_status s = tl_read(t, data + r->bytes, bytes, err);
@@ -192,8 +192,18 @@ static void write_hex(char *buf, const uint8_t *value, int bytes) {
     *buf = '\0';
 }
 
+/* The op and shapes: "#5 linear f32 [4, 64] of 'x' f32 [4, 32], 'w' q4_0 [64, 32]". */
+static void describe_node(const tl_tensor *t, char *buf, size_t bytes) {
+    char text[160];
+    size_t n = (size_t)snprintf(buf, bytes, "%s", tl_describe(t, text, sizeof text));
+    for (int i = 0; i < t->n_src && n < bytes; i++)
+        if (t->src[i])
+            n += (size_t)snprintf(buf + n, bytes - n, "%s %s", i ? "," : " of", tl_describe(t->src[i], text, sizeof text));
+}
+
 /* The first difference inside a part: index of the element (of the byte, for block types) and both values. */
 static void describe_difference(const case_part *part, const uint8_t *want, const uint8_t *got, char *why) {
+    char node[400];
     const tl_dtype_info *info = tl_dtype_get(part->dtype);
     int width = info->block > 1 ? 1 : info->block_bytes;
     char hex_want[20], hex_got[20];
@@ -205,8 +215,9 @@ static void describe_difference(const case_part *part, const uint8_t *want, cons
         }
     write_hex(hex_want, want + at * (size_t)width, width);
     write_hex(hex_got, got + at * (size_t)width, width);
-    snprintf(why, CASE_WHY, "%s %s: %s %lld of %lld (the first of %lld that differ) is %s, ref has %s", part->name, info->name,
-             info->block > 1 ? "byte" : "element", (long long)at, (long long)count, (long long)differing, hex_got, hex_want);
+    describe_node(part->of, node, sizeof node);
+    snprintf(why, CASE_WHY, "%s %s: %s %lld of %lld (the first of %lld that differ) is %s, ref has %s (%s)", part->name, info->name,
+             info->block > 1 ? "byte" : "element", (long long)at, (long long)count, (long long)differing, hex_got, hex_want, node);
 }
 
 static bool equal_parts(const case_result *want, const case_result *got, char *why) {
@@ -217,24 +228,44 @@ static bool equal_parts(const case_result *want, const case_result *got, char *w
             return false;
         }
         if (w->bytes > 0 && memcmp(want->data + w->offset, got->data + g->offset, w->bytes) != 0) {
-            describe_difference(w, want->data + w->offset, got->data + g->offset, why);
+            describe_difference(g, want->data + w->offset, got->data + g->offset, why);
             return false;
         }
     }
     return true;
 }
 
+/* The first node, of those that both saw, with other values; -1: none. */
+static int first_difference(const case_trail *want, const case_trail *got) {
+    for (int i = 0; i < want->n && i < got->n; i++)
+        if (want->digest[i] != got->digest[i])
+            return i;
+    return -1;
+}
+
 static bool equal_trails(const case_trail *want, const case_trail *got, char *why) {
+    char node[400];
+    int at = first_difference(want, got);
     if (want->n != got->n) {
         snprintf(why, CASE_WHY, "the probe saw %d nodes, on ref %d", got->n, want->n);
         return false;
     }
-    for (int i = 0; i < want->n; i++)
-        if (want->digest[i] != got->digest[i]) {
-            snprintf(why, CASE_WHY, "the probe saw other values than on ref at node %d of the %d of all steps", i, want->n);
-            return false;
-        }
-    return true;
+    if (at >= 0) {
+        describe_node(got->node[at], node, sizeof node);
+        snprintf(why, CASE_WHY, "the probe saw other values than on ref at node %d of the %d of all steps: %s", at, want->n, node);
+    }
+    return at < 0;
+}
+
+/* A result differs: where that began. */
+static void add_first_difference(const case_trail *want, const case_trail *got, char *why) {
+    char node[400], rest[CASE_WHY];
+    int at = first_difference(want, got);
+    if (at < 0)
+        return;
+    describe_node(got->node[at], node, sizeof node);
+    snprintf(rest, sizeof rest, "%s", why);
+    snprintf(why, CASE_WHY, "first at %s; %.500s", node, rest);
 }
 
 bool case_equal(const case_result *want, const case_result *got, char *why) {
@@ -261,6 +292,7 @@ static void keep_digest(void *ctx, const tl_plan *p, const tl_tensor *node) {
         h = case_hash(h, data, bytes);
     }
     free(data);
+    trail->node[trail->n] = node;
     trail->digest[trail->n++] = h;
 }
 
@@ -333,6 +365,8 @@ bool case_compare(case_live *c, const case_expected *x, const tl_plan_options *o
         ok = compare_step(c, p, x, step, false, why) && (probed || compare_step(c, p, x, step, true, why));
     if (ok && probed)
         ok = equal_trails(&x->trail, &seen, why);
+    else if (probed)
+        add_first_difference(&x->trail, &seen, why);
     tl_plan_free(p);
     return ok;
 }

@@ -70,7 +70,7 @@ fi
 if [ -n "$comma" ]; then
     for program in "$@"; do
         case ${program##*/} in
-        check_* | test_reference | test_reuse | test_mutants*) [ -n "${TALLY_TEST_LONG-}" ] || continue ;;
+        check_* | test_reference | test_mutants*) [ -n "${TALLY_TEST_LONG-}" ] || continue ;;
         esac
         runs "locale $comma" "$program"
     done

@@ -1,6 +1,6 @@
-/* test_reuse.c: memory reuse, running in place, fusion and threads never change a value: graphs that are hard on the planner, and random
- * graphs of elementwise ops, views, products and state writes, each compared with ref without any of that, through the frame of
- * cases.h (garbage in outputs and past the current rows, every size, every run twice, node by node with a probe). */
+/* test_reuse.c: memory reuse, running in place, fusion and threads never change a value: graphs that are hard on the planner, each compared
+ * with ref without any of that, through the frame of cases.h (garbage in outputs and past the current rows, every size, every run twice,
+ * node by node with a probe). Random graphs are in check_graphs.c. */
 #include "tests/crew.h"
 
 enum { ROWS = 6, WIDTH = 64 };
@@ -209,174 +209,6 @@ static const struct adversary {
 };
 enum { N_ADVERSARIES = sizeof adversaries / sizeof adversaries[0] };
 
-/* ---- random graphs: a growing pool of [rows, 32 or 64] tensors, rows fixed or varying ---- */
-
-enum { POOL = 96, N_WEIGHTS = 6, FEW_OUTPUTS = 10 };
-
-typedef struct maker {
-    case_env *e;
-    tl_graph *g;
-    uint64_t seed;
-    tl_tensor *pool[POOL];
-    int n, outputs;
-    tl_tensor *ids, *rows;           /* [n] i32: any rows to read, rows to write */
-    tl_tensor *state, *narrow_state; /* bank tensors [ROWS, 64] and [ROWS, 32] */
-    tl_tensor *weight[2][N_WEIGHTS]; /* [32 or 64, 32 and 64] by width of x */
-} maker;
-
-static int any(maker *m, int count) {
-    return (int)(case_random(&m->seed) >> 33) % count;
-}
-
-static tl_tensor *pick(maker *m) { /* the newer half twice as often */
-    int from = any(m, 2) ? m->n / 2 : 0;
-    return m->pool[from + any(m, m->n - from)];
-}
-
-static bool same_shape(const tl_tensor *a, const tl_tensor *b) {
-    return a->size == b->size && a->shape[0] == b->shape[0] && a->shape[1] == b->shape[1];
-}
-
-/* Another tensor of x's shape, or x itself. */
-static tl_tensor *partner(maker *m, tl_tensor *x) {
-    for (int tries = 0; tries < 8; tries++) {
-        tl_tensor *y = pick(m);
-        if (same_shape(x, y))
-            return y;
-    }
-    return x;
-}
-
-static tl_tensor *make_unary(maker *m, tl_tensor *x) {
-    switch (any(m, 9)) {
-    case 0: return tl_neg(m->g, x);
-    case 1: return tl_abs(m->g, x);
-    case 2: return tl_scale(m->g, x, 0.75f);
-    case 3: return tl_clamp(m->g, x, -1.5f, 2.0f);
-    case 4: return tl_relu(m->g, x);
-    case 5: return tl_silu(m->g, x);
-    case 6: return tl_sigmoid(m->g, x);
-    case 7: return tl_sqr(m->g, tl_clamp(m->g, x, -2.0f, 2.0f));
-    default: return tl_tanh(m->g, x);
-    }
-}
-
-static tl_tensor *make_binary(maker *m, tl_tensor *a, tl_tensor *b) {
-    switch (any(m, 4)) {
-    case 0: return tl_add(m->g, a, b);
-    case 1: return tl_sub(m->g, a, b);
-    case 2: return tl_swiglu(m->g, a, b);
-    default: return tl_mul(m->g, tl_tanh(m->g, a), b);
-    }
-}
-
-static tl_tensor *make_view(maker *m, tl_tensor *x) {
-    int64_t width = x->shape[1], half = width / 2;
-    int64_t folded[] = {-1, 2, half}, flat[] = {-1, width};
-    tl_tensor *lower = tl_slice(m->g, x, 1, 0, half, 1), *upper = tl_slice(m->g, x, 1, half, half, 1), *y;
-    switch (any(m, 6)) {
-    case 0: return tl_concat(m->g, (tl_tensor *[]){upper, lower}, 2, 1);
-    case 1: return tl_add(m->g, tl_concat(m->g, (tl_tensor *[]){lower, upper}, 2, -1), x);
-    case 2: /* fold, swap, unfold */
-        y = tl_permute(m->g, tl_reshape(m->g, x, 3, folded), (int[]){0, 2, 1});
-        return tl_reshape(m->g, y, 2, flat);
-    case 3: return tl_reshape(m->g, make_unary(m, tl_reshape(m->g, x, 3, folded)), 2, flat);
-    case 4: return width == 64 ? tl_slice(m->g, x, 1, any(m, 2), 32, 2) : tl_concat(m->g, (tl_tensor *[]){x, x}, 2, 1);
-    default:
-        return x->size ? tl_neg(m->g, x)
-                       : tl_slice(m->g, tl_broadcast(m->g, tl_slice(m->g, x, 0, any(m, ROWS), 1, 1), 2, (int64_t[]){ROWS, width}), 0, 0,
-                                  ROWS, 1);
-    }
-}
-
-static tl_tensor *make_broadcast(maker *m, tl_tensor *x) {
-    int64_t width = x->shape[1];
-    tl_tensor *column = any(m, 2) ? tl_slice(m->g, x, 1, any(m, (int)width), 1, 1) : tl_mean(m->g, x);
-    if (x->size || any(m, 2))
-        return tl_add(m->g, x, column);
-    tl_tensor *row = tl_slice(m->g, x, 0, any(m, ROWS), 1, 1);
-    return any(m, 2) ? tl_sub(m->g, row, x) : tl_mul(m->g, tl_tanh(m->g, row), tl_tanh(m->g, column));
-}
-
-static tl_tensor *make_product(maker *m, tl_tensor *x) {
-    tl_tensor *y =
-        tl_linear(m->g, any(m, 2) ? x : tl_rms_norm(m->g, x, NULL, 1e-5f), m->weight[x->shape[1] == 64][any(m, N_WEIGHTS)], NULL);
-    return any(m, 2) && y && same_shape(x, y) ? tl_add(m->g, x, y) : y;
-}
-
-/* Writes x into a state, then reads from it. */
-static tl_tensor *make_write(maker *m, tl_tensor *x) {
-    tl_tensor *state = x->shape[1] == 64 ? m->state : m->narrow_state, *now = tl_latest(m->g, state);
-    tl_tensor *old = any(m, 2) ? make_unary(m, now) : NULL;
-    if (!x->size && any(m, 2)) {
-        tl_assign(m->g, now, any(m, 2) ? x : tl_tanh(m->g, tl_add(m->g, x, now)));
-    } else if (!x->size) {
-        tl_assign(m->g, tl_slice(m->g, now, 0, 1, 3, 1), tl_slice(m->g, x, 0, any(m, 3), 3, 1));
-    } else {
-        tl_set_rows(m->g, now, m->rows, x);
-    }
-    now = tl_latest(m->g, state);
-    if (old && m->n < POOL)
-        m->pool[m->n++] = old;
-    return any(m, 2) ? make_unary(m, now) : tl_gather(m->g, now, m->ids);
-}
-
-static tl_tensor *make_node(maker *m) {
-    tl_tensor *x = pick(m);
-    switch (any(m, 12)) {
-    case 0:
-    case 1:
-    case 2: return make_unary(m, x);
-    case 3:
-    case 4: return make_binary(m, x, partner(m, x));
-    case 5:
-    case 6: return make_view(m, x);
-    case 7: return make_broadcast(m, x);
-    case 8:
-    case 9: return make_product(m, x);
-    case 10: return any(m, 2) ? tl_softmax(m->g, x, NULL, 0.5f) : x->size ? tl_rms_norm(m->g, x, NULL, 1e-5f) : tl_gather(m->g, x, m->ids);
-    default: return make_write(m, x);
-    }
-}
-
-static void make_leaves(maker *m) {
-    static const tl_dtype dtypes[N_WEIGHTS] = {TL_F32, TL_Q4_0, TL_Q8_0, TL_F16, TL_Q4_1, TL_Q8_0};
-    int64_t n = case_size(m->e, "n", ROWS);
-    static const int32_t rows[ROWS] = {2, 0, 5, 3, 1, 4};
-    m->ids = case_ints(m->e, "ids", 1, &n, 0, ROWS - 1);
-    m->rows = case_values(m->e, "rows", 1, &n, rows);
-    m->state = case_state(m->e, "state", TL_F32, 2, (int64_t[]){ROWS, 64}, FILL_NORMAL);
-    m->narrow_state = case_state(m->e, "narrow", TL_F32, 2, (int64_t[]){ROWS, 32}, FILL_NORMAL);
-    for (int i = 0; i < 2 * N_WEIGHTS; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "w%d", i);
-        m->weight[i % 2][i / 2] =
-            case_weight(m->e, name, dtypes[i / 2], 2, (int64_t[]){i / 2 % 2 ? 32 : 64, i % 2 ? 64 : 32}, FILL_NORMAL, TL_USE_LINEAR);
-    }
-    for (int i = 0; i < 4; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "x%d", i);
-        m->pool[m->n++] = case_input(m->e, name, TL_F32, 2, (int64_t[]){i < 2 ? n : ROWS, i % 2 ? 64 : 32}, FILL_NORMAL);
-    }
-}
-
-static void build_random(case_env *e) {
-    maker m = {.e = e, .g = e->g};
-    memcpy(&m.seed, e->params, sizeof m.seed);
-    make_leaves(&m);
-    int nodes = 12 + any(&m, 40);
-    for (int i = 0; i < nodes && m.n < POOL; i++) {
-        tl_tensor *t = make_node(&m);
-        if (!t || tl_graph_error(e->g))
-            return;
-        m.pool[m.n++] = t;
-        if (any(&m, 6) == 0 && m.outputs < FEW_OUTPUTS && ++m.outputs)
-            case_output(e, t);
-    }
-    case_output(e, m.pool[m.n - 1]);
-    case_output(e, pick(&m));
-}
-
 /* ---- everywhere the same ---- */
 
 static const char *const specs[] = {"ref:threads=1", "ref:threads=3,tile=1", "cpu:threads=1", "cpu:threads=3,tile=1"};
@@ -393,29 +225,11 @@ START_TEST(an_adversary_gives_the_same_everywhere) {
 }
 END_TEST
 
-enum { GRAPHS = 300, GRAPHS_A_TEST = 25 };
-
-START_TEST(random_graphs_give_the_same_everywhere) {
-    crew c = crew_open(specs, N_SPECS);
-    char why[CASE_WHY] = "", name[64];
-    bool ok = true;
-    for (int i = 0; i < GRAPHS_A_TEST && ok; i++) {
-        uint64_t seed = (uint64_t)(_i * GRAPHS_A_TEST + i);
-        snprintf(name, sizeof name, "random graph %d", (int)seed);
-        case_item item = {.name = name, .build = build_random, .params = &seed};
-        ok = crew_agrees(&c, &item, why);
-    }
-    crew_close(&c);
-    ck_assert_msg(ok, "%s", why);
-}
-END_TEST
-
 static Suite *reuse_suite(void) {
     Suite *s = suite_create("reuse");
     TCase *c = tcase_create("reuse");
     tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, an_adversary_gives_the_same_everywhere, 0, N_ADVERSARIES);
-    tcase_add_loop_test(c, random_graphs_give_the_same_everywhere, 0, GRAPHS / GRAPHS_A_TEST);
     suite_add_tcase(s, c);
     return s;
 }
