@@ -64,7 +64,7 @@ bool kernel_fails(kernel_job *j, const char *fmt, ...) TL_PRINTF(2, 3); /* sets 
 enum { KERNEL_FILLS = 10 };
 const char *kernel_fill_name(int fill);
 void kernel_floats(float *dst, int64_t n, int fill, uint64_t seed);
-/* The lengths to try, up to most: 1 .. 100, 172, 576, 1000 and a long one. i from 0; 0 past the end. */
+/* The lengths to try, up to most: 1 .. 100 (sparing: fewer), 172, 576, 1000 and a long one. i from 0; 0 past the end. */
 int64_t kernel_length(int i, int64_t most);
 
 #define KERNEL_CHECKER(type) bool check_##type(kernel_job *j)
