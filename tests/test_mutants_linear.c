@@ -316,6 +316,13 @@ static void q8_0_last_column(float *y, int64_t y_stride, const void *panel, cons
 }
 MUTANT(the_last_column_of_a_panel_left, panel, TL_Q8_0, q8_0_last_column, "panel/q8_0")
 
+/* Rows as stored that are taken to lie right behind each other. */
+static void q5_k_dense(float *y, const void *w, size_t w_stride, const void *x, int64_t k) {
+    (void)w_stride;
+    scalar_table().stored[TL_Q5_K](y, w, tl_row_bytes(&(tl_tensor){.dtype = TL_Q5_K, .rank = 1, .shape = {k}}), x, k);
+}
+MUTANT(rows_as_stored_without_their_stride, stored, TL_Q5_K, q5_k_dense, "stored/q5_k")
+
 static Suite *mutants_linear_suite(void) {
     Suite *s = suite_create("mutants_linear");
     TCase *t = tcase_create("mutants_linear");
@@ -352,6 +359,7 @@ static Suite *mutants_linear_suite(void) {
     tcase_add_test(t, a_super_block_with_its_scales_regrouped);
     tcase_add_test(t, two_rows_of_a_panel_exchanged);
     tcase_add_test(t, the_last_column_of_a_panel_left);
+    tcase_add_test(t, rows_as_stored_without_their_stride);
     suite_add_tcase(s, t);
     return s;
 }

@@ -53,6 +53,8 @@ typedef void (*tl_fn_dot)(float *y, int64_t y_stride, const void *w, size_t w_st
 typedef void (*tl_fn_pack)(void *panel, const void *w, size_t w_stride, int64_t k);
 /* The product for one packed panel, all TL_PANEL rows; x rows prepared for the weight's kind (x32, x256). */
 typedef void (*tl_fn_panel)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
+/* y[r] = row r of TL_PANEL rows of blocks as stored, w_stride bytes apart, times one such x row. */
+typedef void (*tl_fn_stored)(float *y, const void *w, size_t w_stride, const void *x, int64_t k);
 /* f16 rows of d to f32, rows stride bytes apart -> y [n][d] */
 typedef void (*tl_fn_from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d);
 /* For each of n_q queries (1 .. TL_HEADS), q_stride floats apart: s[t] = (q . k[t]) * scale in 16 lanes, rows of s s_stride floats apart;

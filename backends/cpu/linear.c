@@ -68,7 +68,8 @@ bool tl_cpu_linear_fits(const tl_cpu *cpu, const tl_tensor *linear) {
     const tl_tensor *w = linear->src[1], *x = linear->src[0];
     if (w->layout && w->layout != tl_cpu_layout_of(w->dtype))
         return false;
-    if (tl_cpu_layout_of(w->dtype) ? !cpu->kernels.panel[w->dtype] || !cpu->kernels.pack[w->dtype] : !cpu->kernels.dot[w->dtype])
+    if (tl_cpu_layout_of(w->dtype) ? !cpu->kernels.panel[w->dtype] || !cpu->kernels.pack[w->dtype] || !cpu->kernels.stored[w->dtype]
+                                   : !cpu->kernels.dot[w->dtype])
         return false;
     /* plain f32 rows are read in place, a fixed distance apart */
     return tl_cpu_prep_of(w->dtype) != PREP_NONE || (x->dtype == TL_F32 && tl_dense(x));
@@ -188,7 +189,8 @@ static void multiply(const job *j, const char *weights, part p) {
     store(j->step, j->f, j->y, p);
 }
 
-/* All panels of a tile take turns in a pass over some columns, which stay in a near cache; but one that is made on the way is made once. */
+/* All panels of a tile take turns in a pass over some columns, which stay in a near cache; but one that is made on the way is made once, and for one
+ * column none is. */
 static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
     const tl_tensor *w = s->linear->src[1], *x = s->linear->src[0];
     int64_t panels = panel_count(s), each = panels_each(s, r, panels), first = tile * each,
@@ -206,7 +208,14 @@ static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *
     if (is_stored(w)) {
         char *made = (char *)(j.y + COLUMNS * TL_PANEL);
         for (int64_t panel = first; panel < end; panel++) {
-            make_panel(j.f, w, weights + (size_t)panel * bytes, part_at(&j, panel, 0).n_rows, made);
+            const part all = part_at(&j, panel, 0);
+            const char *rows = weights + (size_t)panel * bytes;
+            if (j.columns == 1 && all.n_rows == TL_PANEL) {
+                j.f->stored[w->dtype](j.y, rows, (size_t)w->stride[0], j.xs, tl_dim(w, 1));
+                store(s, j.f, j.y, all);
+                continue;
+            }
+            make_panel(j.f, w, rows, all.n_rows, made);
             for (int64_t c0 = 0; c0 < j.columns; c0 += COLUMNS)
                 multiply(&j, made, part_at(&j, panel, c0));
         }

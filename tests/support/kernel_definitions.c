@@ -145,6 +145,13 @@ static void panel(tl_dtype t, float *y, int64_t y_stride, const uint8_t *from, c
     }
 TL_BLOCK_TYPES(PANEL, def_panel)
 
+#define STORED(f, name, type)                                                                    \
+    static void f##_##name(float *y, const void *w, size_t w_stride, const void *x, int64_t k) { \
+        for (int r = 0; r < TL_PANEL; r++)                                                       \
+            y[r] = tl_dot_quant(type, (const uint8_t *)w + (size_t)r * w_stride, x, k);          \
+    }
+TL_BLOCK_TYPES(STORED, def_stored)
+
 /* ---- elementwise ---- */
 
 #define UNARY(name, value)                                        \
@@ -365,6 +372,7 @@ static void def_peak_triad(float *y, const float *a, const float *b, float facto
 #define BY_TYPE_dot [TL_F32] = def_dot_f32, [TL_F16] = def_dot_f16, [TL_BF16] = def_dot_bf16
 #define BY_TYPE_pack TL_BLOCK_TYPES(TL_KERNEL_ROW, def_pack)
 #define BY_TYPE_panel TL_BLOCK_TYPES(TL_KERNEL_ROW, def_panel)
+#define BY_TYPE_stored TL_BLOCK_TYPES(TL_KERNEL_ROW, def_stored)
 #define BY_ENCODED_TYPE(slot)                                                                                               \
     [TL_F32] = def_##slot##_f32, [TL_F16] = def_##slot##_f16, [TL_BF16] = def_##slot##_bf16, [TL_I8] = def_##slot##_i8,     \
     [TL_I16] = def_##slot##_i16, [TL_I32] = def_##slot##_i32, [TL_Q4_0] = def_##slot##_q4_0, [TL_Q4_1] = def_##slot##_q4_1, \

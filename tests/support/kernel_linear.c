@@ -38,6 +38,11 @@ static void call_panel(kernel_fn fn, const void *args) {
     ((tl_fn_panel)fn)(v->y, v->y_stride, v->w, v->x, v->x_stride, v->n_cols, v->k);
 }
 
+static void call_stored(kernel_fn fn, const void *args) {
+    const linear_args *v = args;
+    ((tl_fn_stored)fn)(v->y, v->w, v->w_stride, v->x, v->k);
+}
+
 /* ---- data ---- */
 
 static size_t weight_row_bytes(tl_dtype t, int64_t k) {
@@ -149,11 +154,11 @@ static size_t y_bytes(const linear_args *v) {
     return (size_t)((v->n_cols - 1) * v->y_stride + v->n_rows) * sizeof(float);
 }
 
-/* ---- rows of floats ---- */
+/* ---- rows as stored: of floats, or of blocks, which may lie at any address ---- */
 
-static bool check_dot_shape(kernel_job *j, shape s, int turn) {
-    fills f = pairs[turn % N_PAIRS];
-    size_t element = (size_t)tl_dtype_get(j->type)->block_bytes, w_bytes = weight_row_bytes(j->type, s.k),
+static bool check_rows(kernel_job *j, void (*call)(kernel_fn fn, const void *args), shape s, int turn, fills f) {
+    const tl_dtype_info *info = tl_dtype_get(j->type);
+    size_t element = info->block > 1 ? 1 : (size_t)info->block_bytes, w_bytes = weight_row_bytes(j->type, s.k),
            x_bytes = x_row_bytes(j->type, s.k);
     linear_args v = {.type = j->type,
                      .n_rows = s.n_rows,
@@ -169,10 +174,14 @@ static bool check_dot_shape(kernel_job *j, shape s, int turn) {
     kernel_arg arg[] = {{.pointer = &v.w, .bytes = (size_t)(s.n_rows - 1) * v.w_stride + w_bytes, .align = element, .data = w},
                         {.pointer = &v.x, .bytes = (size_t)(s.n_cols - 1) * v.x_stride + x_bytes, .align = 4, .data = x},
                         {.pointer = &v.y, .bytes = y_bytes(&v), .align = 4}};
-    bool ok = w && x ? kernel_run(j, call_dot, &v, arg, 3) : kernel_fails(j, "out of memory");
+    bool ok = w && x ? kernel_run(j, call, &v, arg, 3) : kernel_fails(j, "out of memory");
     free(w);
     free(x);
     return ok;
+}
+
+static bool check_dot_shape(kernel_job *j, shape s, int turn) {
+    return check_rows(j, call_dot, s, turn, pairs[turn % N_PAIRS]);
 }
 
 enum { N_COLUMN_COUNTS = 8 };
@@ -199,6 +208,18 @@ KERNEL_CHECKER(tl_fn_dot) {
     /* long rows, and more columns than a driver gives at once */
     return check_dot_shape(j, (shape){3, 2, 8192}, 0) && check_dot_shape(j, (shape){16, 5, 4096}, 1) &&
            check_dot_shape(j, (shape){5, 197, 3}, 1);
+}
+
+KERNEL_CHECKER(tl_fn_stored) {
+    int block = tl_dtype_get(j->type)->block, most = block == 32 ? 20 : 6, turn = 0;
+    for (int blocks = 1; blocks <= most; blocks++)
+        for (int f = 0; f < N_PAIRS; f++, turn++)
+            if (!check_rows(j, call_stored, (shape){TL_PANEL, 1, blocks * block}, turn, pairs[f]))
+                return false;
+    for (int way = 0; way < EXTREMES; way++, turn++)
+        if (!check_rows(j, call_stored, (shape){TL_PANEL, 1, 2 * block}, turn, (fills){EXTREME, EXTREME + way}))
+            return false;
+    return check_rows(j, call_stored, (shape){TL_PANEL, 1, 4096}, 0, pairs[0]);
 }
 
 /* ---- rows of blocks to panels ---- */

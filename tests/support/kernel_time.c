@@ -178,6 +178,13 @@ KERNEL_TIMER(tl_fn_panel) {
     return gmacs(one, many);
 }
 
+KERNEL_TIMER(tl_fn_stored) {
+    double one;
+    prepare(entry);
+    TIME(one, fn(y, weights, weight_bytes(entry), prepared, LONG));
+    return gmacs(one, COLUMNS * one);
+}
+
 /* ---- attention: heads of 64, one and TL_HEADS at once ---- */
 
 KERNEL_TIMER(tl_fn_scores) {

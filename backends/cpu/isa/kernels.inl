@@ -59,6 +59,10 @@ TL_DOT_OF(bf16)
 TL_BLOCK_TYPES(TL_PACK_OF, TL_LEVEL_PREFIX(pack))
 #undef TL_PACK_OF
 
+#define TL_STORED_OF(f, name, type) void f##_##name(float *y, const void *w, size_t w_stride, const void *x, int64_t k);
+TL_BLOCK_TYPES(TL_STORED_OF, TL_LEVEL_PREFIX(stored))
+#undef TL_STORED_OF
+
 #define TL_DECODE_OF(name) void TL_LEVEL_PREFIX(decode_##name)(const void *src, float *y, int64_t n);
 TL_DECODE_OF(f16)
 TL_DECODE_OF(bf16)

@@ -10,7 +10,7 @@
  * vi_store_i8 narrows values that fit; vi_sum vi_top reduce; v_split v_join part pairs; v_from_int converts.
  *
  * Words of single files, which a level needs only if it includes them: super_parts.inl (4 bytes a lane); copy.inl: vi_from_u8
- * vi_store_16 v_to_f16; trig.inl: vd, VL / 2 doubles; pack.inl: vi_store vi_across. */
+ * vi_store_16 v_to_f16; trig.inl: vd, VL / 2 doubles; interleave.inl: vi_store vi_across. */
 #include <math.h>
 #include <string.h>
 

@@ -9,6 +9,7 @@ static const tl_kernels kernels = {
     .dot = {[TL_F32] = tl_avx2_dot_f32, [TL_F16] = tl_avx2_dot_f16, [TL_BF16] = tl_avx2_dot_bf16},
     .pack = TL_BLOCK_KERNELS(tl_avx2_pack),
     .panel = TL_BLOCK_KERNELS(tl_avx2_panel),
+    .stored = TL_BLOCK_KERNELS(tl_avx2_stored),
     .neg = {tl_avx2_neg},
     .abs = {tl_avx2_abs},
     .sqr = {tl_avx2_sqr},

@@ -9,8 +9,9 @@
 #include "backends/cpu/isa/avx2/avx2.h"
 
 #ifdef TL_HAVE_LEVEL
-#include <immintrin.h>
 #include <string.h>
+
+#include "backends/cpu/isa/avx2/vec.h"
 
 #define INL static inline __attribute__((always_inline))
 /* Pins a running sum to its register: left alone, gcc computes all products first and spills them. */
@@ -34,6 +35,7 @@ INL __m256i sum_pairs(__m256i v) {
 /* ---- facts of a type; type is a constant wherever these are inlined ---- */
 
 #include "backends/cpu/isa/block_parts.inl"
+#include "backends/cpu/isa/interleave.inl"
 
 INL int offset_of(tl_dtype t) {
     return t == TL_Q4_0 ? 8 : t == TL_Q5_0 ? 16 : 0;
@@ -89,7 +91,7 @@ INL __m256 add_block(tl_dtype t, __m256 acc, __m256i isum, __m256 d, __m256 m, _
     return _mm256_add_ps(acc, term);
 }
 
-/* ---- one column, straight from the panel ---- */
+/* ---- one column, straight from the panel or the rows ---- */
 
 /* The integer dots of 8 rows over one block. */
 INL __m256i dot8(tl_dtype t, const uint8_t *quants, const int8_t *x) {
@@ -112,10 +114,12 @@ INL __m256i dot8(tl_dtype t, const uint8_t *quants, const int8_t *x) {
     return sum;
 }
 
-INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x32 *x, int64_t k) {
+INL void one_column(tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x32 *x, int64_t k) {
+    uint8_t room[ROOM];
     __m256 acc[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-    for (int64_t b = 0; b < k / 32; b++, p += block_bytes(t)) {
-        for (size_t i = 0; i < block_bytes(t); i += 64)
+    for (int64_t b = 0; b < k / 32; b++) {
+        const uint8_t *p = block_at(t, panel, rows, (size_t)b, room);
+        for (size_t i = 0; i < block_bytes(t) && !rows; i += 64)
             _mm_prefetch((const char *)p + AHEAD + i, _MM_HINT_T0);
         __m256 dx = _mm256_set1_ps(x[b].d);
         for (int h = 0; h < 2; h++) {

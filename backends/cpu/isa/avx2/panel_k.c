@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backends/cpu/isa/avx2/vec.h"
+#include "backends/cpu/isa/interleave.inl"
 #include "backends/cpu/isa/super_parts.inl"
 #include "backends/cpu/isa/unroll.h"
 
@@ -83,7 +84,7 @@ INL __m256i start_of(tl_dtype t, __m256i sums) {
 
 /* ---- one column, straight from the panel; half after half was faster than both together ---- */
 
-INL __m256 one_block(tl_dtype t, __m256 acc, const uint8_t *block, int h, const tl_x256 *x, const x_sums *xs) {
+INL __m256 one_block(tl_dtype t, bool asks, __m256 acc, const uint8_t *block, int h, const tl_x256 *x, const x_sums *xs) {
     const uint8_t *p = block + head_bytes(t) + 32 * h;
     const int quads = is_wide(t) ? 2 : 4, fit = fit_of(t);
     __m256i sc[4], mn, sums = _mm256_setzero_si256();
@@ -97,7 +98,7 @@ INL __m256 one_block(tl_dtype t, __m256 acc, const uint8_t *block, int h, const 
     __m256i s = _mm256_setzero_si256();
     UNROLL
     for (int r = 0; r < 8; r++) {
-        for (size_t i = 0; i < block_bytes(t) / 16; i += 64) /* a few lines at a time: a burst would fill the queue of misses */
+        for (size_t i = 0; asks && i < block_bytes(t) / 16; i += 64) /* a few lines at a time: a burst would fill the queue of misses */
             _mm_prefetch((const char *)block + AHEAD + (size_t)(8 * h + r) * (block_bytes(t) / 16) + i, _MM_HINT_T0);
         UNROLL
         for (int j0 = 0; j0 < 8; j0 += fit) {
@@ -115,15 +116,17 @@ INL __m256 one_block(tl_dtype t, __m256 acc, const uint8_t *block, int h, const 
     return add_block(t, acc, s, sums, halves(block + 16 * h), m, _mm256_set1_ps(x->d));
 }
 
-INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
+INL void one_column(tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x256 *x, int64_t k) {
+    uint8_t room[ROOM];
     __m256 acc[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
+    for (int64_t b = 0; b < k / 256; b++) {
+        const uint8_t *p = block_at(t, panel, rows, (size_t)b, room);
         x_sums xs;
         sums_of(t, &x[b], &xs);
         for (int h = 0; h < 2; h++) {
             const tl_x256 *again = &x[b];
             HIDE(again);
-            acc[h] = one_block(t, acc[h], p, h, again, &xs);
+            acc[h] = one_block(t, !rows, acc[h], p, h, again, &xs);
         }
     }
     _mm256_storeu_ps(y, acc[0]);

@@ -124,7 +124,7 @@ static inline vd vd_if_zero(vd b, vd a, vd c) { return _mm256_blendv_pd(c, a, _m
 static inline vd vd_pick(vd m, vd a, vd b) { return _mm256_blendv_pd(b, a, m); }
 static inline vd vd_turn(vd a, vd m) { return _mm256_xor_pd(a, _mm256_and_pd(m, _mm256_set1_pd(-0.0))); }
 
-/* ---- words of rows as stored (pack.inl) ---- */
+/* ---- words of rows as stored (interleave.inl) ---- */
 
 static inline void vi_store(void *p, vi v) { _mm256_storeu_si256(p, v); }
 /* 16 bytes of each of VL rows, `at` bytes from their start: lane r of out[g] is group g of 4 bytes of row r. */

@@ -8,9 +8,9 @@
 #include "backends/cpu/isa/avx512/avx512.h"
 
 #ifdef TL_HAVE_LEVEL
-#include <immintrin.h>
 #include <string.h>
 
+#include "backends/cpu/isa/avx512/vec.h"
 #include "backends/cpu/isa/unroll.h"
 
 #define INL static inline __attribute__((always_inline))
@@ -24,6 +24,7 @@ enum { AHEAD = 2048 };      /* bytes of prefetch: memory needs about 80 ns, whic
 /* ---- facts of a type; type is a constant wherever these are inlined ---- */
 
 #include "backends/cpu/isa/block_parts.inl"
+#include "backends/cpu/isa/interleave.inl"
 
 INL int offset_of(tl_dtype t) {
     return t == TL_Q4_0 ? 8 : t == TL_Q5_0 ? 16 : t == TL_Q8_0 ? 128 : 0;
@@ -121,12 +122,14 @@ INL void some(tl_dtype t, __m512 *acc, const block *w, const void *x, size_t x_s
         acc[c] = add_block(t, acc[c], sum[c], w, column(x, x_stride, c));
 }
 
-/* ---- one column, straight from the panel ---- */
+/* ---- one column, straight from the panel or the rows ---- */
 
-INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x32 *x, int64_t k) {
+INL void one_column(tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x32 *x, int64_t k) {
+    uint8_t room[ROOM];
     __m512 acc = _mm512_setzero_ps();
-    for (int64_t b = 0; b < k / 32; b++, p += block_bytes(t)) {
-        for (size_t i = 0; i < block_bytes(t); i += 64)
+    for (int64_t b = 0; b < k / 32; b++) {
+        const uint8_t *p = block_at(t, panel, rows, (size_t)b, room);
+        for (size_t i = 0; i < block_bytes(t) && !rows; i += 64)
             _mm_prefetch((const char *)p + AHEAD + i, _MM_HINT_T0);
         block w;
         decode(t, p, &w);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backends/cpu/isa/avx512/vec.h"
+#include "backends/cpu/isa/interleave.inl"
 #include "backends/cpu/isa/super_parts.inl"
 #include "backends/cpu/isa/unroll.h"
 
@@ -96,7 +97,7 @@ INL vi raised(tl_dtype t, const uint8_t *p, int r, int j) {
     return values_of(t, p, r, j);
 }
 
-INL vf one_block(tl_dtype t, vf acc, const uint8_t *block, const tl_x256 *x) {
+INL vf one_block(tl_dtype t, bool asks, vf acc, const uint8_t *block, const tl_x256 *x) {
     const uint8_t *p = block + head_bytes(t);
     int32_t starts[16];
     vi sc[4], mn[4], sums = vi_set(0);
@@ -108,7 +109,7 @@ INL vf one_block(tl_dtype t, vf acc, const uint8_t *block, const tl_x256 *x) {
         scales_of(t, p, q, &sc[q], &mn[q]);
     UNROLL
     for (int r = 0; r < 8; r++) {
-        for (size_t i = 0; i < block_bytes(t) / 8; i += 64) /* a few lines at a time: a burst would fill the queue of misses */
+        for (size_t i = 0; asks && i < block_bytes(t) / 8; i += 64) /* a few lines at a time: a burst would fill the queue of misses */
             _mm_prefetch((const char *)block + AHEAD + (size_t)r * (block_bytes(t) / 8) + i, _MM_HINT_T0);
         const int sub = is_wide(t) ? r : 2 * r; /* and sub + 1, unless they are of 32: there two chains are quicker too */
         vi *to = &s[raised_by(t, r) / 2], sum[2] = {vi_set(0), vi_set(0)};
@@ -139,10 +140,11 @@ INL vf one_block(tl_dtype t, vf acc, const uint8_t *block, const tl_x256 *x) {
     return add_block(t, acc, s[0], sums, v_from_f16(block), minimum_of(t, block), x->d);
 }
 
-INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
+INL void one_column(tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x256 *x, int64_t k) {
+    uint8_t room[ROOM];
     vf acc = v_set(0.0f);
-    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t))
-        acc = one_block(t, acc, p, &x[b]);
+    for (int64_t b = 0; b < k / 256; b++)
+        acc = one_block(t, !rows, acc, block_at(t, panel, rows, (size_t)b, room), &x[b]);
     v_store(y, acc);
 }
 
@@ -239,7 +241,7 @@ INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, 
     const int tiled = n_cols / CHAINS * CHAINS;
     strip w;
     for (int c = tiled; c < n_cols; c++)
-        one_column(t, y + c * y_stride, p, column(x, x_stride, c), k);
+        one_column(t, y + c * y_stride, p, NULL, column(x, x_stride, c), k);
     for (int c = 0; c < tiled; c++)
         v_store(y + c * y_stride, v_set(0.0f));
     for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {

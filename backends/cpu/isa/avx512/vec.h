@@ -109,7 +109,7 @@ static inline vd vd_if_zero(vd b, vd a, vd c) { return _mm512_mask_blend_pd(_mm5
 static inline vd vd_pick(vd m, vd a, vd b) { return _mm512_mask_blend_pd(_mm512_movepi64_mask(_mm512_castpd_si512(m)), b, a); }
 static inline vd vd_turn(vd a, vd m) { return _mm512_xor_pd(a, _mm512_and_pd(m, _mm512_set1_pd(-0.0))); }
 
-/* ---- words of rows as stored (pack.inl) ---- */
+/* ---- words of rows as stored (interleave.inl) ---- */
 
 static inline void vi_store(void *p, vi v) { _mm512_storeu_si512(p, v); }
 /* 16 bytes of each of VL rows, `at` bytes from their start: lane r of out[g] is group g of 4 bytes of row r. */

@@ -1,9 +1,12 @@
-/* direct.inl: one row of activations times packed panels, straight from the panel, shared by the NEON levels. A level's panel.c includes
+/* direct.inl: one row of activations times packed panels, straight from the panel, or times rows as stored, packed block by block; shared by the NEON levels. A level's panel.c includes
  * unpack.h, defines the words below, then includes this.
  *
  * The words: part is the dots of four rows in the making; part_new(start) begins with exact integers; ADD4(part, w, x, lane) adds the products
  * of the 4 values of each row in w with 4 values of x, lane a literal; part_spilled(part) must follow every second ADD4 where values may be
  * as large as a byte; part_total(part, start, fit) gives start plus the dots, fit saying how many products may add up in 16 bits. */
+
+#include "backends/cpu/isa/neon/vec.h"
+#include "backends/cpu/isa/interleave.inl"
 
 /* ---- blocks of 32 ---- */
 
@@ -58,13 +61,14 @@ INL void direct_block(tl_dtype t, float32x4_t *acc, const uint8_t *block, const 
     }
 }
 
-INL void direct_32(tl_dtype t, float *y, const uint8_t *panel, const tl_x32 *x, int64_t k) {
+INL void direct_32(tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x32 *x, int64_t k) {
+    uint8_t room[ROOM];
     float32x4_t acc[4];
 #pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         acc[q] = vdupq_n_f32(0);
     for (int64_t b = 0; b < k / 32; b++)
-        direct_block(t, acc, panel + (size_t)b * block_bytes(t), x + b);
+        direct_block(t, acc, block_at(t, panel, rows, (size_t)b, room), x + b);
 #pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         vst1q_f32(y + 4 * q, acc[q]);
@@ -175,13 +179,14 @@ INL void direct_super(tl_dtype t, float32x4_t *acc, const uint8_t *block, const 
     }
 }
 
-INL void direct_256(tl_dtype t, float *y, const uint8_t *panel, const tl_x256 *x, int64_t k) {
+INL void direct_256(tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x256 *x, int64_t k) {
+    uint8_t room[ROOM];
     float32x4_t acc[4];
 #pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         acc[q] = vdupq_n_f32(0);
     for (int64_t b = 0; b < k / 256; b++)
-        direct_super(t, acc, panel + (size_t)b * block_bytes(t), x + b);
+        direct_super(t, acc, block_at(t, panel, rows, (size_t)b, room), x + b);
 #pragma GCC unroll 8
     for (int q = 0; q < 4; q++)
         vst1q_f32(y + 4 * q, acc[q]);

@@ -9,6 +9,7 @@ static const tl_kernels kernels = {
     .dot = {[TL_F32] = tl_neon_dot_f32, [TL_F16] = tl_neon_dot_f16, [TL_BF16] = tl_neon_dot_bf16},
     .pack = TL_BLOCK_KERNELS(tl_neon_pack),
     .panel = TL_BLOCK_KERNELS(tl_neon_panel),
+    .stored = TL_BLOCK_KERNELS(tl_neon_stored),
     .neg = {tl_neon_neg},
     .abs = {tl_neon_abs},
     .sqr = {tl_neon_sqr},

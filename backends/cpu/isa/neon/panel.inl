@@ -1,10 +1,17 @@
 /* panel.inl: the panel kernels of a NEON level: columns in tiles over strips (strip.inl and the level's tiles), the rest one by one, by
- * direct.inl or, where the level defines REST, by the one below. LEAST_TILED: columns from which a strip pays. */
+ * direct.inl, as rows as stored are, or, where the level defines REST, by the one below. LEAST_TILED: columns from which a strip pays. */
 
 #ifndef REST
 #define REST(block, name, type, at, panel, n, k) \
     for (int c = 0; c < (n); c++)                \
-    direct_##block(type, y_of(at, c), panel, x##block##_of(at, c), k)
+    direct_##block(type, y_of(at, c), panel, NULL, x##block##_of(at, c), k)
+#define STORED(block, name, type)                                                                    \
+    void TL_ISA(stored_##name)(float *y, const void *w, size_t w_stride, const void *x, int64_t k) { \
+        const source rows = source_of(w, w_stride);                                                  \
+        direct_##block(type, y, NULL, &rows, x, k);                                                  \
+    }
+#else
+#define STORED(block, name, type)
 #endif
 
 /* A tile begins with what `from` holds, columns from_stride floats apart: zeros, then y. */
@@ -41,7 +48,8 @@ INL void panel_256(tl_dtype t, place at, const uint8_t *panel, int n_cols, int64
         if (tiled)                                                                                                                    \
             panel_##block(type, at, panel, tiled, k);                                                                                 \
         REST(block, name, type, moved_by(at, tiled, 0), panel, n_cols - tiled, k);                                                    \
-    }
+    }                                                                                                                                 \
+    STORED(block, name, type)
 
 PANEL(32, q4_0, TL_Q4_0)
 PANEL(32, q4_1, TL_Q4_1)

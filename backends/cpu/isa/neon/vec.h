@@ -113,7 +113,7 @@ static inline vd vd_turn(vd a, vd m) {
     return vreinterpretq_f64_s64(veorq_s64(vreinterpretq_s64_f64(a), sign));
 }
 
-/* ---- words of rows as stored (pack.inl) ---- */
+/* ---- words of rows as stored (interleave.inl) ---- */
 
 static inline void vi_store(void *p, vi v) { vst1q_u8(p, vreinterpretq_u8_s32(v)); }
 /* 16 bytes of each of VL rows, `at` bytes from their start: lane r of out[g] is group g of 4 bytes of row r. */

@@ -4,6 +4,7 @@
 #ifdef TL_HAVE_LEVEL
 static const tl_kernels kernels = {
     .panel = TL_BLOCK_KERNELS(tl_neon_dotprod_panel),
+    .stored = TL_BLOCK_KERNELS(tl_neon_dotprod_stored),
     .peak_apart = {tl_neon_dotprod_peak_apart},
     .peak_exact = {tl_neon_dotprod_peak_exact},
     .peak_int8 = {tl_neon_dotprod_peak_int8},

@@ -20,12 +20,14 @@ INL bool in_halves(tl_dtype t, dot_form form) {
 
 /* ---- one column ---- */
 
-INL void one_column_by(dot_form form, tl_dtype t, float *y, const uint8_t *p, const tl_x32 *x, int64_t k) {
+INL void one_column_by(dot_form form, tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x32 *x, int64_t k) {
+    uint8_t room[ROOM];
     const bool halves = in_halves(t, form);
     vf acc[QUADS];
     for (int i = 0; i < QUADS; i++)
         acc[i] = v_set(0.0f);
-    for (int64_t b = 0; b < k / 32; b++, x++, p += block_bytes(t)) {
+    for (int64_t b = 0; b < k / 32; b++, x++) {
+        const uint8_t *p = block_at(t, panel, rows, (size_t)b, room);
         const uint8_t *groups = kept(p + head_bytes(t));
         const vf dx = v_set(x->d), bsum = v_set((float)x->bsum);
         const int8_t *four = x->q;
@@ -155,8 +157,8 @@ INL void many_columns_by(dot_form form, tl_dtype t, float *y, int64_t y_stride, 
 
 /* ---- by the instruction that is quick here ---- */
 
-INL void one_column(tl_dtype t, float *y, const void *p, const tl_x32 *x, int64_t k) {
-    BY_FORM(one_column_by, t, y, p, x, k);
+INL void one_column(tl_dtype t, float *y, const void *p, const source *rows, const tl_x32 *x, int64_t k) {
+    BY_FORM(one_column_by, t, y, p, rows, x, k);
 }
 
 INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {

@@ -119,16 +119,19 @@ INL void one_block(tl_dtype t, dot_form form, masks m, float *y, const uint8_t *
                 add_block(t, v_load(y + VL * i), centred(t, s[i], sums[i]), sums[i], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
 }
 
-INL void one_column_by(dot_form form, tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
+INL void one_column_by(dot_form form, tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x256 *x, int64_t k) {
+    uint8_t room[ROOM];
     const masks m = masks_of(t);
     UNROLL
     for (int i = 0; i < QUADS; i++)
         v_store(y + VL * i, v_set(0.0f));
-    if (is_scattered(t))
-        vi_touch(p, block_bytes(t));
+    if (is_scattered(t) && !rows)
+        vi_touch(panel, block_bytes(t));
     ROLLED
-    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t))
-        one_block(t, form, m, y, p, b + 1 < k / 256 ? p + block_bytes(t) : p, &x[b]);
+    for (int64_t b = 0; b < k / 256; b++) {
+        const uint8_t *p = block_at(t, panel, rows, (size_t)b, room);
+        one_block(t, form, m, y, p, !rows && b + 1 < k / 256 ? p + block_bytes(t) : p, &x[b]);
+    }
 }
 
 /* ---- many columns ---- */
@@ -245,8 +248,8 @@ INL void many_columns_by(dot_form form, tl_dtype t, float *y, int64_t y_stride, 
 
 /* ---- by the instruction that is quick here ---- */
 
-INL void one_column(tl_dtype t, float *y, const void *p, const tl_x256 *x, int64_t k) {
-    BY_FORM(one_column_by, t, y, p, x, k);
+INL void one_column(tl_dtype t, float *y, const void *p, const source *rows, const tl_x256 *x, int64_t k) {
+    BY_FORM(one_column_by, t, y, p, rows, x, k);
 }
 
 INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const void *p, const void *x, size_t x_stride, int n_cols, int64_t k) {

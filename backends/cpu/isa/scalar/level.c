@@ -8,6 +8,7 @@ static const tl_kernels kernels = {
     .dot = {[TL_F32] = tl_scalar_dot_f32, [TL_F16] = tl_scalar_dot_f16, [TL_BF16] = tl_scalar_dot_bf16},
     .pack = TL_BLOCK_KERNELS(tl_scalar_pack),
     .panel = TL_BLOCK_KERNELS(tl_scalar_panel),
+    .stored = TL_BLOCK_KERNELS(tl_scalar_stored),
     .neg = {tl_scalar_neg},
     .abs = {tl_scalar_abs},
     .sqr = {tl_scalar_sqr},

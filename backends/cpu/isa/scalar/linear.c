@@ -150,6 +150,27 @@ static inline void panel_rows(tl_dtype type, float *y, int64_t y_stride, const v
     }
 TL_BLOCK_TYPES(PANEL, tl_scalar_panel)
 
+static inline void stored_rows(tl_dtype type, float *y, const uint8_t *w, size_t w_stride, const void *x, int64_t k) {
+    const tl_dtype_info *info = tl_dtype_get(type);
+    tl_unpack_fn unpack = tl_unpack_of(type);
+    bool min = info->kind == TL_KIND_SCALE_MIN || info->kind == TL_KIND_SUPER_MIN;
+    tl_ints ints;
+    memset(&ints, 0, sizeof ints);
+    for (int r = 0; r < TL_PANEL; r++, w += w_stride) {
+        y[r] = 0;
+        for (int64_t b = 0; b < k / info->block; b++) {
+            unpack(w + b * info->block_bytes, &ints);
+            add_block(info->block, y + r, 0, &ints, min, x, 0, 1, b);
+        }
+    }
+}
+
+#define STORED(f, name, type)                                                             \
+    void f##_##name(float *y, const void *w, size_t w_stride, const void *x, int64_t k) { \
+        stored_rows(type, y, w, w_stride, x, k);                                          \
+    }
+TL_BLOCK_TYPES(STORED, tl_scalar_stored)
+
 #define PACK(f, name, type)                                                             \
     void f##_##name(void *panel, const void *w, size_t w_stride, int64_t k) {           \
         for (int r = 0; r < TL_PANEL; r++)                                              \

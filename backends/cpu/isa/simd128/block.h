@@ -15,6 +15,7 @@ enum { QUADS = TL_PANEL / VL, GROUPS = 8 };
 /* ---- facts of a type ---- */
 
 #include "backends/cpu/isa/block_parts.inl"
+#include "backends/cpu/isa/interleave.inl"
 
 /* How far stored values stand from zero. */
 INL int offset_of(tl_dtype t) {

@@ -9,6 +9,7 @@ static const tl_kernels kernels = {
     .dot = {[TL_F32] = tl_simd128_dot_f32, [TL_F16] = tl_simd128_dot_f16, [TL_BF16] = tl_simd128_dot_bf16},
     .pack = TL_BLOCK_KERNELS(tl_simd128_pack),
     .panel = TL_BLOCK_KERNELS(tl_simd128_panel),
+    .stored = TL_BLOCK_KERNELS(tl_simd128_stored),
     .neg = {tl_simd128_neg},
     .abs = {tl_simd128_abs},
     .sqr = {tl_simd128_sqr},

@@ -38,11 +38,13 @@ INL void add_steps(tl_dtype t, vi *sum, vi v, const int32_t *two) {
 
 /* ---- one column ---- */
 
-INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x32 *x, int64_t k) {
+INL void one_column(tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x32 *x, int64_t k) {
+    uint8_t room[ROOM];
     vf acc[QUADS];
     for (int i = 0; i < QUADS; i++)
         acc[i] = v_set(0.0f);
-    for (int64_t b = 0; b < k / 32; b++, x++, p += block_bytes(t)) {
+    for (int64_t b = 0; b < k / 32; b++, x++) {
+        const uint8_t *p = block_at(t, panel, rows, (size_t)b, room);
         int32_t word[STEPS];
         const uint8_t *groups = p + head_bytes(t);
         const vf dx = v_set(x->d), bsum = v_set((float)x->bsum);

@@ -126,19 +126,21 @@ INL void one_block(tl_dtype t, masks m, vi evens, float *y, const uint8_t *block
                 add_block(t, v_load(y + VL * i), centred(t, s[i], sums[i]), sums[i], scale_of(block, i), min_of(t, block, i), v_set(x->d)));
 }
 
-INL void one_column(tl_dtype t, float *y, const uint8_t *p, const tl_x256 *x, int64_t k) {
+INL void one_column(tl_dtype t, float *y, const uint8_t *panel, const source *rows, const tl_x256 *x, int64_t k) {
+    uint8_t room[ROOM];
     const masks m = masks_of(t);
     const vi evens = vi_set(0x00FF00FF);
     UNROLL
     for (int i = 0; i < QUADS; i++)
         v_store(y + VL * i, v_set(0.0f));
-    if (is_scattered(t))
-        vi_touch(p, block_bytes(t));
+    if (is_scattered(t) && !rows)
+        vi_touch(panel, block_bytes(t));
     ROLLED
-    for (int64_t b = 0; b < k / 256; b++, p += block_bytes(t)) {
+    for (int64_t b = 0; b < k / 256; b++) {
+        const uint8_t *p = block_at(t, panel, rows, (size_t)b, room);
         int32_t steps[STEPS];
         widen_256(steps, &x[b]);
-        one_block(t, m, evens, y, p, b + 1 < k / 256 ? p + block_bytes(t) : p, &x[b], steps);
+        one_block(t, m, evens, y, p, !rows && b + 1 < k / 256 ? p + block_bytes(t) : p, &x[b], steps);
     }
 }
 

@@ -163,7 +163,7 @@ static inline vd vd_if_zero(vd b, vd a, vd c) { return wasm_v128_bitselect(a, c,
 static inline vd vd_pick(vd m, vd a, vd b) { return wasm_v128_bitselect(a, b, wasm_i64x2_shr(m, 63)); }
 static inline vd vd_turn(vd a, vd m) { return wasm_v128_xor(a, wasm_v128_and(m, vd_set(-0.0))); }
 
-/* ---- words of rows as stored (pack.inl) ---- */
+/* ---- words of rows as stored (interleave.inl) ---- */
 
 static inline void vi_store(void *p, vi v) { wasm_v128_store(p, v); }
 /* 16 bytes of each of VL rows, `at` bytes from their start: lane r of out[g] is group g of 4 bytes of row r. */
