@@ -119,6 +119,12 @@ START_TEST(packed_rows_come_back_and_padding_is_zero) {
                 ck_assert_mem_eq(back, stored + (size_t)a * row, (size_t)(b - a) * row);
                 ck_assert_uint_eq(back[(size_t)(b - a) * row], 0xA5);
             }
+            memset(back, 0, padded * row);
+            for (int a = 0, b = 0; a < n; a = b) { /* pieces that begin and end anywhere */
+                b = a + 1 + a * 5 % (n - a);
+                layout->pack(&t, a, b, stored + (size_t)a * row, back);
+            }
+            ck_assert_mem_eq(back, packed, padded * row);
             t.shape[0] = (int64_t)padded;
             layout->unpack_rows(&t, n, (int64_t)padded, packed, back);
             ck_assert_mem_eq(back, zero, (padded - (size_t)n) * row);
