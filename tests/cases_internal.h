@@ -101,6 +101,14 @@ typedef struct case_expected {
 } case_expected;
 bool case_expect(case_expected *x, const case_item *item, tl_backend *ref, char *why);
 void case_expected_drop(case_expected *x);
+/* The ways in which a plan can run; the probed one is the last. */
+enum { CASE_WAYS = 5 };
+typedef struct case_way {
+    const char *name;
+    tl_plan_options options;
+    bool probed;
+} case_way;
+extern const case_way case_ways[CASE_WAYS];
 /* Plans with options, runs every step twice, compares. `probed`: once, with a probe, and the trail is compared too. */
 bool case_compare(case_live *c, const case_expected *x, const tl_plan_options *options, bool probed, char *why);
 

@@ -347,6 +347,12 @@ static bool compare_step(case_live *c, tl_plan *p, const case_expected *x, int s
     return ok;
 }
 
+const case_way case_ways[CASE_WAYS] = {
+    {"default", {.no_reuse = false}, false}, {"no_reuse", {.no_reuse = true}, false},
+    {"no_fuse", {.no_fuse = true}, false},   {"no_reuse, no_fuse", {.no_reuse = true, .no_fuse = true}, false},
+    {"probe", {.no_reuse = false}, true},
+};
+
 bool case_compare(case_live *c, const case_expected *x, const tl_plan_options *options, bool probed, char *why) {
     tl_error err = {0};
     tl_plan *p;

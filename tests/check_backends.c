@@ -76,17 +76,6 @@ static void close_fleet(fleet *f) {
 
 /* ---- a case on the fleet ---- */
 
-static const struct way {
-    const char *name;
-    tl_plan_options options;
-    bool probed;
-} ways[] = {
-    {"default", {.no_reuse = false}, false}, {"no_reuse", {.no_reuse = true}, false},
-    {"no_fuse", {.no_fuse = true}, false},   {"no_reuse, no_fuse", {.no_reuse = true, .no_fuse = true}, false},
-    {"probe", {.no_reuse = false}, true},
-};
-enum { N_WAYS = sizeof ways / sizeof ways[0] };
-
 /* All ways on one backend; *packed: the backend wanted a weight in a layout of its own. */
 static bool check_ways(const case_item *item, const case_expected *x, tl_backend *be, const char *spec, bool pack, bool *packed,
                        char *why) {
@@ -96,10 +85,10 @@ static bool check_ways(const case_item *item, const case_expected *x, tl_backend
     if (!ok)
         snprintf(why, CASE_WHY, "%s on %s: %.800s", item->name, spec, c.why);
     *packed = c.packed;
-    for (int w = 0; w < N_WAYS && ok; w++) {
-        ok = case_compare(&c, x, &ways[w].options, ways[w].probed, reason);
+    for (int w = 0; w < CASE_WAYS && ok; w++) {
+        ok = case_compare(&c, x, &case_ways[w].options, case_ways[w].probed, reason);
         if (!ok)
-            snprintf(why, CASE_WHY, "%s on %s (%s, weights %s): %.800s", item->name, spec, ways[w].name,
+            snprintf(why, CASE_WHY, "%s on %s (%s, weights %s): %.800s", item->name, spec, case_ways[w].name,
                      c.packed && pack ? "packed" : "as stored", reason);
     }
     case_close(&c);
@@ -334,7 +323,7 @@ static bool bench_item(const fleet *f, int member, const case_item *item, char *
     ok = case_open(&c, item, f->member[member].be, true);
     if (!ok)
         snprintf(why, CASE_WHY, "%s: %.800s", item->name, c.why);
-    ok = ok && case_compare(&c, &x, &ways[0].options, false, why);
+    ok = ok && case_compare(&c, &x, &case_ways[0].options, false, why);
     if (ok && tl_plan_new(&p, c.env.g, f->member[member].be, NULL, &err) != TL_OK) {
         snprintf(why, CASE_WHY, "%s: %.800s", item->name, err.message);
         ok = false;

@@ -21,16 +21,7 @@ static const uint64_t DIGEST = UINT64_C(0x848A2F56B6E206F7);
 
 /* ---- where and how a graph runs ---- */
 
-static const struct way {
-    const char *name;
-    tl_plan_options options;
-    bool probed;
-} ways[] = {
-    {"default", {.no_reuse = false}, false}, {"no_reuse", {.no_reuse = true}, false},
-    {"no_fuse", {.no_fuse = true}, false},   {"no_reuse, no_fuse", {.no_reuse = true, .no_fuse = true}, false},
-    {"probe", {.no_reuse = false}, true},
-};
-enum { N_WAYS = sizeof ways / sizeof ways[0], PROBE = N_WAYS - 1, LOOKS = 3, MOST_SPECS = 16 };
+enum { PROBE = CASE_WAYS - 1, LOOKS = 3, MOST_SPECS = 16 };
 
 typedef struct bases { /* specs without numbers of threads, or exact ones */
     const char *spec[MOST_SPECS];
@@ -59,7 +50,7 @@ static look draw_look(const bases *b, uint64_t seed, int i) {
     static const char *const tails[] = {"threads=1", "threads=2,tile=1", "threads=3,tile=1", "threads=3"};
     uint64_t state = seed ^ (uint64_t)(i + 1) << 56, r = case_random(&state);
     const char *base = i == 0 ? b->spec[seed % (uint64_t)b->first] : b->spec[(r >> 40) % (uint64_t)b->n];
-    look l = {.way = i == 0 ? 0 : (int)((r >> 20) % N_WAYS), .pack = i == 0 || (r >> 30) % 4 > 0};
+    look l = {.way = i == 0 ? 0 : (int)((r >> 20) % CASE_WAYS), .pack = i == 0 || (r >> 30) % 4 > 0};
     snprintf(l.spec, sizeof l.spec, "%s%c%s", base, strchr(base, ':') ? ',' : ':', tails[(r >> 10) % 4]);
     return l;
 }
@@ -76,9 +67,9 @@ static bool check_look(const case_item *item, const case_expected *x, const look
     bool ok = case_open(&c, item, be, l->pack);
     if (!ok)
         snprintf(reason, sizeof reason, "%s", c.why);
-    ok = ok && case_compare(&c, x, &ways[l->way].options, ways[l->way].probed, reason);
+    ok = ok && case_compare(&c, x, &case_ways[l->way].options, case_ways[l->way].probed, reason);
     if (!ok)
-        snprintf(why, CASE_WHY, "%s on %s (%s, weights %s): %.800s", item->name, l->spec, ways[l->way].name,
+        snprintf(why, CASE_WHY, "%s on %s (%s, weights %s): %.800s", item->name, l->spec, case_ways[l->way].name,
                  l->pack ? "packed" : "as stored", reason);
     case_close(&c);
     tl_backend_free(be);
@@ -97,8 +88,8 @@ static void explain(const case_item *item, const case_expected *x, const look *l
 }
 
 static bool check_all_ways(const case_item *item, const case_expected *x, const char *spec, char *why) {
-    for (int i = 0; i < 2 * N_WAYS; i++) {
-        look l = {.way = (PROBE + i / 2) % N_WAYS, .pack = i % 2 == 0}; /* the probe, which names the node, first */
+    for (int i = 0; i < 2 * CASE_WAYS; i++) {
+        look l = {.way = (PROBE + i / 2) % CASE_WAYS, .pack = i % 2 == 0}; /* the probe, which names the node, first */
         snprintf(l.spec, sizeof l.spec, "%s", spec);
         if (!check_look(item, x, &l, why))
             return false;
@@ -118,7 +109,7 @@ static bool check_seed(const bases *b, tl_backend *ref, uint64_t seed, bool says
     for (int i = 0; i < LOOKS && ok && !strstr(b->spec[0], "threads="); i++) {
         look l = draw_look(b, seed, i);
         if (says)
-            printf("%s: %s, %s, weights %s\n", name, l.spec, ways[l.way].name, l.pack ? "packed" : "as stored");
+            printf("%s: %s, %s, weights %s\n", name, l.spec, case_ways[l.way].name, l.pack ? "packed" : "as stored");
         ok = check_look(&item, &x, &l, why);
         if (!ok)
             explain(&item, &x, &l, seed, why);

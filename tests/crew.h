@@ -32,16 +32,6 @@ static inline void crew_close(crew *c) {
 
 /* With and without reuse and fusion, and probed, every backend of the crew gives the same bits. */
 static inline bool crew_agrees(const crew *c, const case_item *item, char *why) {
-    static const struct {
-        const char *name;
-        tl_plan_options options;
-        bool probed;
-    } ways[] = {
-        {"default", {.no_reuse = false}, false},
-        {"no_reuse", {.no_reuse = true}, false},
-        {"no_fuse", {.no_fuse = true}, false},
-        {"probe", {.no_reuse = false}, true},
-    };
     case_expected x;
     char reason[CASE_WHY];
     bool ok = case_expect(&x, item, c->be[0], why);
@@ -50,10 +40,10 @@ static inline bool crew_agrees(const crew *c, const case_item *item, char *why) 
         ok = case_open(&live, item, c->be[i], true);
         if (!ok)
             snprintf(why, CASE_WHY, "%s on %s: %.800s", item->name, c->specs[i], live.why);
-        for (size_t w = 0; w < sizeof ways / sizeof *ways && ok; w++) {
-            ok = case_compare(&live, &x, &ways[w].options, ways[w].probed, reason);
+        for (int w = 0; w < CASE_WAYS && ok; w++) {
+            ok = case_compare(&live, &x, &case_ways[w].options, case_ways[w].probed, reason);
             if (!ok)
-                snprintf(why, CASE_WHY, "%s on %s (%s): %.800s", item->name, c->specs[i], ways[w].name, reason);
+                snprintf(why, CASE_WHY, "%s on %s (%s): %.800s", item->name, c->specs[i], case_ways[w].name, reason);
         }
         case_close(&live);
     }

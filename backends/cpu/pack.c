@@ -37,30 +37,21 @@ static size_t group_at(block_parts p, size_t g, int r) {
     return p.head * TL_PANEL + (g * TL_PANEL + (size_t)r) * 4;
 }
 
-void tl_cpu_pack_row(tl_dtype t, void *panel, int lane, const void *row, int64_t k) {
-    block_parts p = parts_of(t);
-    const int64_t blocks = k / tl_dtype_get(t)->block;
-    const char *from = row;
-    char *to = panel;
-    for (int64_t b = 0; b < blocks; b++, from += p.head + p.others, to += (p.head + p.others) * TL_PANEL) {
+/* Rows lane .. lane + n - 1 of a panel at once, so that a whole one is written from front to back. */
+static inline void pack_lanes(block_parts p, char *panel, int lane, int n, const char *rows, size_t row_bytes, size_t blocks) {
+    const size_t block = p.head + p.others;
+    for (size_t b = 0; b < blocks; b++, rows += block, panel += block * TL_PANEL) {
         for (size_t h = 0; h < p.head / 2; h++)
-            memcpy(to + half_at(h, lane), from + p.head_at + 2 * h, 2);
+            for (int r = 0; r < n; r++)
+                memcpy(panel + half_at(h, lane + r), rows + (size_t)r * row_bytes + p.head_at + 2 * h, 2);
         for (size_t g = 0; g < p.others / 4; g++)
-            memcpy(to + group_at(p, g, lane), from + p.others_at + 4 * g, 4);
+            for (int r = 0; r < n; r++)
+                memcpy(panel + group_at(p, g, lane + r), rows + (size_t)r * row_bytes + p.others_at + 4 * g, 4);
     }
 }
 
-/* All rows of a panel at once, so that it is written from front to back. */
-static void pack_panel(block_parts p, char *to, const char *rows, size_t row_bytes, size_t blocks) {
-    const size_t block = p.head + p.others;
-    for (size_t b = 0; b < blocks; b++, rows += block, to += block * TL_PANEL) {
-        for (size_t h = 0; h < p.head / 2; h++)
-            for (int r = 0; r < TL_PANEL; r++)
-                memcpy(to + half_at(h, r), rows + (size_t)r * row_bytes + p.head_at + 2 * h, 2);
-        for (size_t g = 0; g < p.others / 4; g++)
-            for (int r = 0; r < TL_PANEL; r++)
-                memcpy(to + group_at(p, g, r), rows + (size_t)r * row_bytes + p.others_at + 4 * g, 4);
-    }
+void tl_cpu_pack_row(tl_dtype t, void *panel, int lane, const void *row, int64_t k) {
+    pack_lanes(parts_of(t), panel, lane, 1, row, 0, (size_t)(k / tl_dtype_get(t)->block));
 }
 
 static void pack(const tl_tensor *t, int64_t row0, int64_t row1, const void *src, void *dst) {
@@ -70,7 +61,7 @@ static void pack(const tl_tensor *t, int64_t row0, int64_t row1, const void *src
         char *panel = (char *)dst + (size_t)(r / TL_PANEL) * row_bytes * TL_PANEL;
         int n = r % TL_PANEL == 0 && r + TL_PANEL <= row1 ? TL_PANEL : 1;
         if (n == TL_PANEL)
-            pack_panel(parts_of(t->dtype), panel, from, row_bytes, (size_t)blocks_of(t));
+            pack_lanes(parts_of(t->dtype), panel, 0, TL_PANEL, from, row_bytes, (size_t)blocks_of(t));
         else
             tl_cpu_pack_row(t->dtype, panel, (int)(r % TL_PANEL), from, tl_dim(t, -1));
         r += n;

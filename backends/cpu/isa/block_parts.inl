@@ -19,6 +19,16 @@ INL size_t head_bytes(tl_dtype t) {
     return has_min(t) ? 4 * TL_PANEL : 2 * TL_PANEL;
 }
 
+INL size_t block_length(tl_dtype t) {
+    switch (t) {
+#define TL_DTYPE(ID, name, gguf, block, bytes, kind, help) \
+    case TL_##ID: return block;
+#include "tensor/dtype.def"
+#undef TL_DTYPE
+    default: return 0;
+    }
+}
+
 /* Packing moves the bytes of 16 blocks and adds none. */
 INL size_t block_bytes(tl_dtype t) {
     switch (t) {

@@ -8,6 +8,8 @@
 
 #define INL static inline __attribute__((always_inline))
 
+#include "backends/cpu/isa/block_parts.inl"
+
 INL uint16_t half_at(const void *p, int64_t i) {
     uint16_t h;
     memcpy(&h, (const uint8_t *)p + 2 * i, sizeof h);
@@ -44,8 +46,8 @@ INL vi integers(tl_dtype t, const uint8_t *q, uint32_t fifth, int i) {
 
 /* Blocks of 32; t is a constant wherever this is inlined. */
 INL void decode_blocks(tl_dtype t, const uint8_t *src, float *y, int64_t n) {
-    const bool min = t == TL_Q4_1 || t == TL_Q5_1, five = t == TL_Q5_0 || t == TL_Q5_1;
-    const int head = min ? 4 : 2, bytes = head + (five ? 4 : 0) + (t == TL_Q8_0 ? 32 : 16);
+    const bool min = has_min(t), five = has_fifth(t);
+    const size_t head = head_bytes(t) / TL_PANEL, bytes = block_bytes(t) / TL_PANEL;
     for (; n > 0; n -= 32, src += bytes, y += 32) {
         const vf d = v_set(tl_f16_to_f32(half_at(src, 0))), m = v_set(min ? tl_f16_to_f32(half_at(src, 1)) : 0.0f);
         uint32_t fifth = 0;
@@ -126,21 +128,20 @@ INL int scale_of(tl_dtype t, const uint8_t *block, int s, int *min) {
 
 /* Super-blocks of 256; t is a constant wherever this is inlined. */
 INL void decode_super(tl_dtype t, const uint8_t *src, float *y, int64_t n) {
-    const bool has_min = t == TL_Q2_K || t == TL_Q4_K || t == TL_Q5_K, has_high = t == TL_Q3_K || t == TL_Q5_K || t == TL_Q6_K;
-    const int bytes = t == TL_Q2_K ? 84 : t == TL_Q3_K ? 110 : t == TL_Q4_K ? 144 : t == TL_Q5_K ? 176 : 210;
-    const int head = t == TL_Q4_K || t == TL_Q5_K ? 0 : bytes - (has_min ? 4 : 2);
+    const bool min = has_min(t), has_high = t == TL_Q3_K || t == TL_Q5_K || t == TL_Q6_K;
+    const size_t bytes = block_bytes(t) / TL_PANEL, head = is_wide(t) ? 0 : bytes - head_bytes(t) / TL_PANEL;
     const float offset = t == TL_Q3_K ? 4 : t == TL_Q6_K ? 32 : 0;
     for (; n > 0; n -= 256, src += bytes) {
-        const float d = tl_f16_to_f32(half_at(src + head, 0)), m = has_min ? tl_f16_to_f32(half_at(src + head, 1)) : 0.0f;
+        const float d = tl_f16_to_f32(half_at(src + head, 0)), m = min ? tl_f16_to_f32(half_at(src + head, 1)) : 0.0f;
         for (int s = 0; s < 16; s++, y += 16) {
             const bits low = low_bits(t, src, s / 2), high = high_bits(t, src, s / 2);
-            int min;
-            const vf scale = v_set(d * (float)scale_of(t, src, s, &min)), less = v_set(m * (float)min);
+            int sub_min;
+            const vf scale = v_set(d * (float)scale_of(t, src, s, &sub_min)), less = v_set(m * (float)sub_min);
             for (int i = 0; i < 16; i += VL) {
                 vf v = values_of(low, s % 2 * 16 + i);
                 v = has_high ? v_add(v, values_of(high, s % 2 * 16 + i)) : v;
                 v = v_mul(offset > 0 ? v_sub(v, v_set(offset)) : v, scale);
-                v_store(y + i, has_min ? v_sub(v, less) : v);
+                v_store(y + i, min ? v_sub(v, less) : v);
             }
         }
     }

@@ -63,20 +63,11 @@ TL_BLOCK_TYPES(TL_PACK_OF, TL_LEVEL_PREFIX(pack))
 TL_BLOCK_TYPES(TL_STORED_OF, TL_LEVEL_PREFIX(stored))
 #undef TL_STORED_OF
 
-#define TL_DECODE_OF(name) void TL_LEVEL_PREFIX(decode_##name)(const void *src, float *y, int64_t n);
-TL_DECODE_OF(f16)
-TL_DECODE_OF(bf16)
-TL_DECODE_OF(q4_0)
-TL_DECODE_OF(q4_1)
-TL_DECODE_OF(q5_0)
-TL_DECODE_OF(q5_1)
-TL_DECODE_OF(q8_0)
-TL_DECODE_OF(q2_k)
-TL_DECODE_OF(q3_k)
-TL_DECODE_OF(q4_k)
-TL_DECODE_OF(q5_k)
-TL_DECODE_OF(q6_k)
+#define TL_DECODE_OF(f, name, type) void f##_##name(const void *src, float *y, int64_t n);
+TL_BLOCK_TYPES(TL_DECODE_OF, TL_LEVEL_PREFIX(decode))
 #undef TL_DECODE_OF
+void TL_LEVEL_PREFIX(decode_f16)(const void *src, float *y, int64_t n);
+void TL_LEVEL_PREFIX(decode_bf16)(const void *src, float *y, int64_t n);
 void TL_LEVEL_PREFIX(encode_f16)(const float *x, void *dst, int64_t n);
 void TL_LEVEL_PREFIX(encode_bf16)(const float *x, void *dst, int64_t n);
 int64_t TL_LEVEL_PREFIX(first_above)(const float *x, int64_t from, int64_t n, int32_t key);

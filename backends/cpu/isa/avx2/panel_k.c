@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "backends/cpu/isa/avx2/vec.h"
-#include "backends/cpu/isa/interleave.inl"
 #include "backends/cpu/isa/super_parts.inl"
+#include "backends/cpu/isa/interleave.inl"
 #include "backends/cpu/isa/unroll.h"
 
 /* Pins a running sum to its register: left alone, gcc computes all products first and spills them. */

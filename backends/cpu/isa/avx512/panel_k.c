@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "backends/cpu/isa/avx512/vec.h"
-#include "backends/cpu/isa/interleave.inl"
 #include "backends/cpu/isa/super_parts.inl"
+#include "backends/cpu/isa/interleave.inl"
 #include "backends/cpu/isa/unroll.h"
 
 enum {

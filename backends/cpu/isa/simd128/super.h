@@ -8,8 +8,8 @@
 #include "backends/cpu/isa/unroll.h"
 #include "backends/cpu/kernels.h"
 
-#include "backends/cpu/isa/interleave.inl"
 #include "backends/cpu/isa/super_parts.inl"
+#include "backends/cpu/isa/interleave.inl"
 
 enum { QUADS = TL_PANEL / VL };
 
