@@ -8,8 +8,6 @@
 #include "backends/cpu/isa/avx512/avx512.h"
 
 #ifdef TL_HAVE_LEVEL
-#include <string.h>
-
 #include "backends/cpu/isa/avx512/vec.h"
 #include "backends/cpu/isa/unroll.h"
 
@@ -73,12 +71,6 @@ INL const tl_x32 *column(const void *x, size_t x_stride, int c) {
     return (const void *)((const char *)x + (size_t)c * x_stride);
 }
 
-INL __m512i four(const int8_t *q) {
-    int32_t v;
-    memcpy(&v, q, 4);
-    return _mm512_set1_epi32(v);
-}
-
 /* What sums start from; bsum fits 16 bits. */
 INL __m512i start_of(tl_dtype t, int32_t bsum) {
     return offset_of(t) ? _mm512_madd_epi16(_mm512_set1_epi32(bsum), _mm512_set1_epi32(-offset_of(t) & 0xFFFF)) : _mm512_setzero_si512();
@@ -99,8 +91,8 @@ INL __m512 one(tl_dtype t, __m512 acc, const block *w, const tl_x32 *x) {
     __m512i even = start_of(t, x->bsum), odd = _mm512_setzero_si512();
     UNROLL
     for (int g = 0; g < 8; g += 2) {
-        even = _mm512_dpbusd_epi32(even, w->u[g], four(x->q + 4 * g));
-        odd = _mm512_dpbusd_epi32(odd, w->u[g + 1], four(x->q + 4 * g + 4));
+        even = vi_products(even, w->u[g], x->q + 4 * g);
+        odd = vi_products(odd, w->u[g + 1], x->q + 4 * g + 4);
     }
     return add_block(t, acc, _mm512_add_epi32(even, odd), w, x);
 }
@@ -115,7 +107,7 @@ INL void some(tl_dtype t, __m512 *acc, const block *w, const void *x, size_t x_s
     for (int g = 0; g < 8; g++) {
         UNROLL
         for (int c = 0; c < CHAINS; c++)
-            sum[c] = _mm512_dpbusd_epi32(sum[c], w->u[g], four(column(x, x_stride, c)->q + 4 * g));
+            sum[c] = vi_products(sum[c], w->u[g], column(x, x_stride, c)->q + 4 * g);
     }
     UNROLL
     for (int c = 0; c < CHAINS; c++)

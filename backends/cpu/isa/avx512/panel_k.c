@@ -120,7 +120,7 @@ INL vf one_block(tl_dtype t, bool asks, vf acc, const uint8_t *block, const tl_x
         UNROLL
         for (int i = 0; i < 8; i++) {
             const int j = i % 2 * 4 + i / 2;
-            sum[i % 2] = _mm512_dpbusd_epi32(sum[i % 2], raised(t, p, r, j), all_lanes(x->q + 32 * r + 4 * j));
+            sum[i % 2] = vi_products(sum[i % 2], raised(t, p, r, j), x->q + 32 * r + 4 * j);
         }
         if (is_wide(t))
             *to = vi_add(*to, vi_mul(vi_add(sum[0], sum[1]), vi_byte(sc[sub / 4], (unsigned)sub % 4)));
@@ -195,7 +195,7 @@ INL void some(tl_dtype t, vi *s, const strip *w, int sub, const void *x, size_t 
     for (int j = 0; j < n; j++) {
         UNROLL
         for (int c = 0; c < CHAINS; c++)
-            sum[c] = _mm512_dpbusd_epi32(sum[c], w->u[first + j], all_lanes(column(x, x_stride, c)->q + 4 * (first + j)));
+            sum[c] = vi_products(sum[c], w->u[first + j], column(x, x_stride, c)->q + 4 * (first + j));
     }
     UNROLL
     for (int c = 0; c < CHAINS; c++)

@@ -2,18 +2,13 @@
 #include "backends/cpu/isa/avx512/avx512.h"
 
 #ifdef TL_HAVE_LEVEL
-#include <string.h>
-
 #include "backends/cpu/isa/avx512/vec.h"
 
 enum { DOT_GROUPS = 12 };
 
 static inline __attribute__((always_inline)) vi dots8(vi acc, vi u, const int8_t *x) {
-    for (int i = 0; i < 8; i++) {
-        int32_t four;
-        memcpy(&four, x + 4 * i, 4);
-        acc = _mm512_dpbusd_epi32(acc, u, vi_set(four));
-    }
+    for (int i = 0; i < 8; i++)
+        acc = vi_products(acc, u, x + 4 * i);
     return acc;
 }
 

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 /* clang-format off */
 enum { VL = 16, REGISTERS = 32 };
@@ -86,6 +87,19 @@ static inline vi vi_bytes(vi a, unsigned n, int mask) { return vi_and(n ? _mm512
 static inline vi vi_bytes_up(vi a, unsigned n, int mask) { return vi_and(n ? _mm512_slli_epi16(a, n) : a, _mm512_set1_epi8((char)mask)); }
 /* Byte j with its sign. */
 static inline vi vi_byte(vi a, unsigned j) { return _mm512_srai_epi32(j < 3 ? _mm512_slli_epi32(a, 24 - 8 * j) : a, 24); }
+
+/* s + the products of u, unsigned, with the same 4 bytes at x in each lane. In assembler, because gcc spreads the bytes by an instruction of its own;
+ * volatile, because it would put the products of one sum in a row, where each waits for the last. */
+static inline vi vi_products(vi s, vi u, const void *x) {
+#ifdef __AVX512VNNI__
+    __asm__ volatile("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(s) : "v"(u), "m"(*(const int32_t(*)[1])x));
+    return s;
+#else
+    int32_t v;
+    memcpy(&v, x, 4);
+    return _mm512_dpbusd_epi32(s, u, vi_set(v));
+#endif
+}
 
 /* ---- words of conversions (copy.inl) ---- */
 
