@@ -32,6 +32,9 @@
 #if defined(__linux__) && defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
+#if defined(__linux__) && defined(__x86_64__)
+#include <sys/syscall.h>
+#endif
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -424,6 +427,11 @@ bool tl_cpu_has(tl_cpu_feature f) { /* bits of the kernel's interface, which old
 bool tl_cpu_has(tl_cpu_feature f) { /* an M1 has no i8mm */
     static const char *const names[] = {[TL_ARM_DOTPROD] = "hw.optional.arm.FEAT_DotProd", [TL_ARM_I8MM] = "hw.optional.arm.FEAT_I8MM"};
     return f <= TL_ARM_I8MM && sysctl_number(names[f]) != 0;
+}
+#elif defined(__x86_64__) && defined(__linux__)
+bool tl_cpu_has(tl_cpu_feature f) { /* the kernel's documentation, arch/x86/xstate.rst; older headers do not name these */
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return f == TL_X86_TILES && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 #else
 bool tl_cpu_has(tl_cpu_feature f) {

@@ -60,9 +60,11 @@ TL_API double tl_now(void);            /* seconds, monotonic */
 TL_API double tl_thread_seconds(void); /* for which this thread has had a processor; tl_now() where the system does not say */
 TL_API int tl_cpu_count(void);         /* physical cores within the process's affinity and cgroup quota, at least 1 */
 TL_API size_t tl_page_size(void);
-typedef enum tl_cpu_feature { TL_ARM_DOTPROD, TL_ARM_I8MM } tl_cpu_feature;
-TL_API bool tl_cpu_has(tl_cpu_feature f); /* asked of the system, because 64-bit Arm hides it from programs; false on other machines */
-TL_API size_t tl_memory_peak(void);       /* peak resident bytes of this process; 0: unknown */
+typedef enum tl_cpu_feature { TL_ARM_DOTPROD, TL_ARM_I8MM, TL_X86_TILES } tl_cpu_feature;
+/* Asked of the system, because 64-bit Arm hides it from programs, and Linux lets a process use the tile registers of AMX only once it has asked
+ * for them, as this does; false on other machines. */
+TL_API bool tl_cpu_has(tl_cpu_feature f);
+TL_API size_t tl_memory_peak(void); /* peak resident bytes of this process; 0: unknown */
 /* For tests: the same from a copy of Linux's /proc and /sys under `root` ("": the machine's), as if CPUs 0 .. cpus-1 were allowed (0: those
  * that are). Other systems give the machine's own. */
 TL_API int tl_cpu_count_under(const char *root, int cpus);

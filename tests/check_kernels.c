@@ -48,6 +48,18 @@ START_TEST(every_weight_type_has_a_product) {
 }
 END_TEST
 
+/* Rows are arranged for all layers that read them. */
+START_TEST(who_arranges_columns_multiplies_groups_of_every_type) {
+    tl_kernels k;
+    tl_level_flatten(usable_level(_i), &k);
+    for (int t = 0; t < TL_N_DTYPES; t++) {
+        const cpu_prep kind = tl_cpu_prep_of((tl_dtype)t);
+        const bool arranged = kind == PREP_X32 ? k.arrange_x32[0] != NULL : kind == PREP_X256 && k.arrange_x256[0];
+        ck_assert_msg(arranged == (k.grouped[t] != NULL), "level %s, %s", usable_level(_i)->name, tl_dtype_get((tl_dtype)t)->name);
+    }
+}
+END_TEST
+
 /* ---- levels ---- */
 
 static const tl_level *level_like(tl_level *l, const char *name, const tl_level *base, const tl_kernels *k) {
@@ -140,6 +152,7 @@ static Suite *kernels_suite(void) {
     while (usable_level(levels))
         levels++;
     tcase_set_timeout(kernels, 600);
+    tcase_add_loop_test(tables, who_arranges_columns_multiplies_groups_of_every_type, 0, levels);
     tcase_add_loop_test(kernels, every_kernel_keeps_to_its_definition, 0, levels * kernel_count());
     tcase_add_test(tables, every_weight_type_has_a_product);
     tcase_add_test(tables, a_level_inherits_what_it_lacks);
@@ -166,9 +179,9 @@ typedef struct wish {
     bool list, bench;
 } wish;
 
-static bool is_wanted(const wish *w, int i) {
+static bool is_wanted(const wish *w, const tl_kernels *k, int i) {
     char name[64];
-    return kernel_defined(i) && (!w->text || strstr(kernel_name(i, name, sizeof name), w->text));
+    return kernel_defined(i) && kernel_given(k, i) && (!w->text || strstr(kernel_name(i, name, sizeof name), w->text));
 }
 
 /* Checks the kernels of one level, and times them; false: one fails. */
@@ -178,7 +191,7 @@ static bool check_level(const wish *w, const tl_level *level) {
     bool all = true;
     tl_level_flatten(level, &k);
     for (int i = 0; i < kernel_count(); i++) {
-        if (!is_wanted(w, i))
+        if (!is_wanted(w, &k, i))
             continue;
         bool ok = kernel_check(&k, i, why);
         all = all && ok;
@@ -220,7 +233,7 @@ static int run_as_tool(int argc, char **argv) {
         return 2;
     }
     for (int i = 0; w.list && i < kernel_count(); i++)
-        if (is_wanted(&w, i))
+        if (is_wanted(&w, &kernel_definitions, i))
             puts(kernel_name(i, name, sizeof name));
     for (int i = 0; !w.list && usable_level(i); i++)
         if (!w.level || strcmp(w.level, usable_level(i)->name) == 0) {

@@ -204,7 +204,7 @@ grep '/backends/cpu/isa/scalar/' "$work/objects" >>"$work/plain"
 instructions "$work/plain" "$fused" | rule "no fused multiply-add outside the kernels$built"
 grep '/backends/cpu/isa/' "$work/objects" | grep -v '/isa/scalar/' >"$work/kernels"
 instructions "$work/kernels" "$fused" |
-    grep -vE ' <tl_(avx2|avx512|neon(_dotprod|_i8mm)?)_((panel|stored)_q[45]_1|peak_exact|scores|values|dot_f16)>: ' |
+    grep -vE ' <tl_(avx2|avx512|amx|neon(_dotprod|_i8mm)?)_((panel|stored|grouped)_q[45]_1|peak_exact|scores|values|dot_f16)>: ' |
     rule "kernels fuse only exact products: panels with a minimum, attention over f16, f16 weights (and a peak)$built"
 
 # ARCHITECTURE.md, "Numerics", rule 1: approximate reciprocals and roots, arithmetic in bf16 or f16. Conversions of f16 are exact.
@@ -230,11 +230,13 @@ beyond() {
 bits='[ \t](andn|bextr|bls(i|r|msk)|bzhi|mulx|pdep|pext|rorx|s[ah]rx|shlx|lzcnt|movbe|ad[co]x)[lq]?[ \t]'
 wide='%zmm|%k[0-7]|%[xy]mm(1[6-9]|2[0-9]|3[01])|[{]evex[}]'
 later='[ \t]v(perm[it]2b|permb|pmultishiftqb|pmadd52[lh]uq|pcompress[bw]|pexpand[bw]|psh[lr]dv?[wdq]|popcnt[bwdq]|pshufbitqmb|gf2p8[a-z]*|p2intersect[dq])[ \t]'
+tiles='[ \t](tile[a-z0-9]+|ldtilecfg|sttilecfg|tdp[a-z0-9]+)([ \t]|$)'
 atomics='[ \t](cas|swp|ld(add|clr|set|eor)|st(add|clr|set|eor))(a|l|al)?[bh]?[ \t]'
 {
     beyond plain '[ \t]v[a-z0-9_]+ .*%[xyz]mm'"|$bits|$atomics"'|[ \t](s|u|us|su)dot[ \t]|[ \t](s|u|us)mmla[ \t]|[ \t]z[0-9]+[.]'
     beyond avx2 "$bits|$wide"
-    beyond avx512 "$bits|$later"
+    beyond avx512 "$bits|$later|$tiles"
+    beyond amx "$bits|$later|[ \t](tdpbf16ps|tdpfp16ps|tcmm[a-z0-9]*)[ \t]"
     beyond neon "$atomics"'|[ \t](s|u|us|su)dot[ \t]|[ \t](s|u|us)mmla[ \t]|[ \t]z[0-9]+[.]'
     beyond neon_dotprod '[ \t](us|su)dot[ \t]|[ \t](s|u|us)mmla[ \t]|[ \t]z[0-9]+[.]'
     beyond neon_i8mm '[ \t]z[0-9]+[.]'

@@ -323,6 +323,37 @@ static void q5_k_dense(float *y, const void *w, size_t w_stride, const void *x, 
 }
 MUTANT(rows_as_stored_without_their_stride, stored, TL_Q5_K, q5_k_dense, "stored/q5_k")
 
+/* ---- groups of columns ---- */
+
+static void q6_k_last_group(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_groups, int64_t k) {
+    kernel_definitions.grouped[TL_Q6_K](y, y_stride, panel, x, x_stride, n_groups > 3 ? 3 : n_groups, k);
+}
+MUTANT(the_last_group_left, grouped, TL_Q6_K, q6_k_last_group, "grouped/q6_k")
+
+/* The columns where one tile ends and the next begins. */
+static void q4_1_exchanged(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_groups, int64_t k) {
+    kernel_definitions.grouped[TL_Q4_1](y, y_stride, panel, x, x_stride, n_groups, k);
+    for (int r = 0; r < TL_PANEL; r++) {
+        float *a = y + (TL_GROUP / 2 - 1) * y_stride + r, *b = a + y_stride, v = *a;
+        *a = *b;
+        *b = v;
+    }
+}
+MUTANT(two_columns_of_a_group_exchanged, grouped, TL_Q4_1, q4_1_exchanged, "grouped/q4_1")
+
+/* The end of the last block without its last number: the sum of the last column. */
+static void arrange_x32_short(void *group, const void *x, size_t stride, int64_t k) {
+    kernel_definitions.arrange_x32[0](group, x, stride, k);
+    memset((char *)group + k / 32 * TL_GROUP * 40 - 4, 0, 4);
+}
+MUTANT(the_last_sum_of_a_group_left, arrange_x32, 0, arrange_x32_short, "arrange_x32")
+
+static void arrange_x256_dense(void *group, const void *x, size_t stride, int64_t k) {
+    (void)stride;
+    kernel_definitions.arrange_x256[0](group, x, (size_t)(k / 256) * sizeof(tl_x256), k);
+}
+MUTANT(columns_arranged_without_their_stride, arrange_x256, 0, arrange_x256_dense, "arrange_x256")
+
 static Suite *mutants_linear_suite(void) {
     Suite *s = suite_create("mutants_linear");
     TCase *t = tcase_create("mutants_linear");
@@ -359,6 +390,10 @@ static Suite *mutants_linear_suite(void) {
     tcase_add_test(t, a_super_block_with_its_scales_regrouped);
     tcase_add_test(t, two_rows_of_a_panel_exchanged);
     tcase_add_test(t, the_last_column_of_a_panel_left);
+    tcase_add_test(t, the_last_group_left);
+    tcase_add_test(t, two_columns_of_a_group_exchanged);
+    tcase_add_test(t, the_last_sum_of_a_group_left);
+    tcase_add_test(t, columns_arranged_without_their_stride);
     tcase_add_test(t, rows_as_stored_without_their_stride);
     suite_add_tcase(s, t);
     return s;

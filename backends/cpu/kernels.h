@@ -2,7 +2,7 @@
  * definition bit for bit (ARCHITECTURE.md, "Numerics"); n and k have any positive value unless said; floats and
  * prepared rows are aligned as floats are, halves of keys and values as halves, other stored elements not at all; y may be the same memory as an equal-shaped x. A
  * kernel reads and writes only what its arguments name. Every level has or inherits every kernel that tests/support/kernel_definitions.c
- * defines. */
+ * defines, but for those that kernels.def calls optional. */
 #ifndef TALLY_CPU_KERNELS_H
 #define TALLY_CPU_KERNELS_H
 
@@ -11,6 +11,7 @@
 #include "tensor/tensor.h"
 
 enum { TL_PANEL = 16 }; /* weight rows a packed panel (pack.c) */
+enum { TL_GROUP = 24 }; /* columns that are arranged together */
 /* The types that are packed, X(f, name, type) for each, f being whatever X needs; and their rows of a table of kernels f_q4_0 ... */
 /* clang-format off */
 #define TL_BLOCK_TYPES(X, f) \
@@ -53,6 +54,13 @@ typedef void (*tl_fn_dot)(float *y, int64_t y_stride, const void *w, size_t w_st
 typedef void (*tl_fn_pack)(void *panel, const void *w, size_t w_stride, int64_t k);
 /* The product for one packed panel, all TL_PANEL rows; x rows prepared for the weight's kind (x32, x256). */
 typedef void (*tl_fn_panel)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_cols, int64_t k);
+/* TL_GROUP such x rows, stride bytes apart -> a group of columns, *arranged* in as many bytes, for a level whose panels want it so. x32: for each
+ * block the q of all rows, then their d, then their bsum as floats. x256: for each block and 64 of its elements the q of all rows; behind them all, for
+ * each block, the d of all rows, then their bsum. */
+typedef void (*tl_fn_arrange_x32)(void *group, const void *x, size_t stride, int64_t k);
+typedef void (*tl_fn_arrange_x256)(void *group, const void *x, size_t stride, int64_t k);
+/* The product of a panel, as tl_fn_panel, for whole groups of columns: those of a group start TL_GROUP * x_stride bytes behind those of the last. */
+typedef void (*tl_fn_grouped)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_groups, int64_t k);
 /* y[r] = row r of TL_PANEL rows of blocks as stored, w_stride bytes apart, times one such x row. */
 typedef void (*tl_fn_stored)(float *y, const void *w, size_t w_stride, const void *x, int64_t k);
 /* f16 rows of d to f32, rows stride bytes apart -> y [n][d] */
@@ -106,6 +114,7 @@ typedef struct tl_level {
 /* level.c: NULL, or what this CPU lacks. */
 const char *tl_cpu_lacks_avx2(void);
 const char *tl_cpu_lacks_avx512(void);
+const char *tl_cpu_lacks_amx(void);
 const char *tl_cpu_lacks_dotprod(void);
 const char *tl_cpu_lacks_i8mm(void);
 

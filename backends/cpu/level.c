@@ -30,8 +30,26 @@ const char *tl_cpu_lacks_avx512(void) {
                ? NULL
                : "this CPU lacks AVX-512 F, BW, DQ, VL or VNNI";
 }
+/* Neither compiler's built-in knows these everywhere: CPUID leaf 7, EDX bits 24 and 25. */
+static bool has_tiles(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 3) == 3;
+}
+
+const char *tl_cpu_lacks_amx(void) {
+    const char *lacks = tl_cpu_lacks_avx512();
+    if (lacks)
+        return lacks;
+    if (!has_tiles())
+        return "this CPU lacks AMX-TILE or AMX-INT8";
+    return tl_cpu_has(TL_X86_TILES) ? NULL : "this system does not let the process use AMX";
+}
 #else
 const char *tl_cpu_lacks_avx2(void) {
+    return "this is no x86";
+}
+
+const char *tl_cpu_lacks_amx(void) {
     return "this is no x86";
 }
 

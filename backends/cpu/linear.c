@@ -7,7 +7,9 @@
 #include "ops/ops.h"
 #include "tensor/platform.h"
 
-enum { COLUMNS = 96 }; /* rows of x a pass over a tile's weights, which are decoded once for them; quantised, they mostly stay in L2 */
+enum {
+    COLUMNS = 4 * TL_GROUP
+}; /* rows of x a pass over a tile's weights, which are decoded once for them; quantised, they mostly stay in L2 */
 
 cpu_prep tl_cpu_prep_of(tl_dtype weight) {
     switch (tl_dtype_get(weight)->kind) {
@@ -31,8 +33,22 @@ size_t tl_cpu_prep_bytes(cpu_prep kind, int64_t k) {
 
 /* ---- prep ---- */
 
+/* Whole groups of rows are arranged where the level's products want that; rows left over never are. */
+static bool arranges(const tl_cpu *cpu, cpu_prep kind) {
+    return kind == PREP_X32 ? cpu->kernels.arrange_x32[0] != NULL : kind == PREP_X256 && cpu->kernels.arrange_x256[0];
+}
+
+/* A row to be computed, then a group that is not arranged yet. */
+size_t tl_cpu_prep_scratch(const tl_cpu *cpu, const tl_tensor *x, cpu_prep kind, bool produce) {
+    const int64_t k = tl_dim(x, -1);
+    const size_t row = produce ? tl_mul_saturated((size_t)k, sizeof(float)) : 0;
+    return arranges(cpu, kind) ? tl_add_saturated(row, tl_mul_saturated(tl_cpu_prep_bytes(kind, k), TL_GROUP)) : row;
+}
+
+/* Rows a tile; whole groups. */
 static int64_t prep_each(const cpu_step *s, const cpu_run *r, int64_t rows) {
-    return tl_cpu_tile_rows(r->cpu, rows, (double)tl_dim(s->node, -1) * (s->produce ? 8 : 3));
+    const int64_t n = tl_cpu_tile_rows(r->cpu, rows, (double)tl_dim(s->node, -1) * (s->produce ? 8 : 3));
+    return arranges(r->cpu, s->prep) ? (n + TL_GROUP - 1) / TL_GROUP * TL_GROUP : n;
 }
 
 static int64_t prep_tiles(const cpu_step *s, const cpu_run *r) {
@@ -40,24 +56,35 @@ static int64_t prep_tiles(const cpu_step *s, const cpu_run *r) {
     return rows <= 0 ? 0 : (rows + prep_each(s, r, rows) - 1) / prep_each(s, r, rows);
 }
 
-static void prep_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
-    int64_t rows = tl_plan_rows(r->plan, s->node), n = prep_each(s, r, rows), end = (tile + 1) * n < rows ? (tile + 1) * n : rows;
-    int64_t k = tl_dim(s->node, -1);
+static void prep_row(const cpu_step *s, const cpu_run *r, int64_t row, void *out, float *produced) {
+    const int64_t k = tl_dim(s->node, -1);
     const tl_kernels *f = &r->cpu->kernels;
-    for (int64_t row = tile * n; row < end; row++) {
-        const float *x = scratch;
-        void *out = (char *)s->address + (size_t)row * s->prep_row;
-        if (s->produce)
-            tl_cpu_row(r->cpu, s->node, row, scratch);
-        else
-            x = tl_row(s->node, row);
-        if (s->prep == PREP_X32)
-            f->quantize_x32[0](x, k, out);
-        else if (s->prep == PREP_X256)
-            f->quantize_x256[0](x, k, out);
-        else
-            f->round_x13[0](out, x, k);
+    const float *x = produced;
+    if (s->produce)
+        tl_cpu_row(r->cpu, s->node, row, produced);
+    else
+        x = tl_row(s->node, row);
+    if (s->prep == PREP_X32)
+        f->quantize_x32[0](x, k, out);
+    else if (s->prep == PREP_X256)
+        f->quantize_x256[0](x, k, out);
+    else
+        f->round_x13[0](out, x, k);
+}
+
+static void prep_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
+    int64_t rows = tl_plan_rows(r->plan, s->node), n = prep_each(s, r, rows), row = tile * n, end = row + n < rows ? row + n : rows;
+    const int64_t k = tl_dim(s->node, -1);
+    const tl_kernels *f = &r->cpu->kernels;
+    char *group = (char *)scratch + (s->produce ? (size_t)k * sizeof(float) : 0);
+    for (; arranges(r->cpu, s->prep) && row + TL_GROUP <= end; row += TL_GROUP) {
+        for (int i = 0; i < TL_GROUP; i++)
+            prep_row(s, r, row + i, group + (size_t)i * s->prep_row, scratch);
+        (s->prep == PREP_X32 ? f->arrange_x32[0] : f->arrange_x256[0])((char *)s->address + (size_t)row * s->prep_row, group, s->prep_row,
+                                                                       k);
     }
+    for (; row < end; row++)
+        prep_row(s, r, row, (char *)s->address + (size_t)row * s->prep_row, scratch);
 }
 
 const cpu_driver tl_cpu_driver_prep = {"prep", prep_tiles, prep_run};
@@ -78,6 +105,13 @@ bool tl_cpu_linear_fits(const tl_cpu *cpu, const tl_tensor *linear) {
 /* Weights that no panel has been made of yet; panels of them are made on the way. */
 static bool is_stored(const tl_tensor *w) {
     return !w->layout && tl_cpu_layout_of(w->dtype);
+}
+
+const char *tl_cpu_linear_slot(const tl_cpu *cpu, const tl_tensor *linear) {
+    const tl_tensor *w = linear->src[1];
+    if (!tl_cpu_layout_of(w->dtype))
+        return "dot";
+    return cpu->kernels.grouped[w->dtype] && tl_rows(linear->src[0]) >= TL_GROUP ? "grouped" : "panel";
 }
 
 static size_t panel_bytes(const tl_tensor *w) {
@@ -182,10 +216,16 @@ static void multiply(const job *j, const char *weights, part p) {
     tl_dtype t = j->w->dtype;
     const char *xs = j->xs + (size_t)p.c0 * j->x_bytes;
     int64_t k = tl_dim(j->w, 1);
-    if (tl_cpu_layout_of(t))
-        j->f->panel[t](j->y, TL_PANEL, weights, xs, j->x_bytes, p.n_cols, k);
-    else
+    if (tl_cpu_layout_of(t)) {
+        const int groups = j->f->grouped[t] ? p.n_cols / TL_GROUP : 0, grouped = groups * TL_GROUP;
+        if (groups)
+            j->f->grouped[t](j->y, TL_PANEL, weights, xs, j->x_bytes, groups, k);
+        if (grouped < p.n_cols)
+            j->f->panel[t](j->y + grouped * TL_PANEL, TL_PANEL, weights, xs + (size_t)grouped * j->x_bytes, j->x_bytes, p.n_cols - grouped,
+                           k);
+    } else {
         j->f->dot[t](j->y, TL_PANEL, weights, (size_t)j->w->stride[0], p.n_rows, xs, j->x_bytes, p.n_cols, k);
+    }
     store(j->step, j->f, j->y, p);
 }
 

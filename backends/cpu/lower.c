@@ -190,7 +190,7 @@ static tl_status add_prep(lowering *l, const tl_tensor *x, cpu_prep kind, int ha
                   .buffer = handle,
                   .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1)),
                   .produce = produce};
-    return add_step(l, &s, produce ? x->op->name : "prep", most_tiles(l, &s), produce ? (size_t)tl_dim(x, -1) * sizeof(float) : 0);
+    return add_step(l, &s, produce ? x->op->name : "prep", most_tiles(l, &s), tl_cpu_prep_scratch(l->cpu, x, kind, produce));
 }
 
 static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *node, const tl_tensor *residual) {
@@ -204,7 +204,7 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
             return s;
     }
     cpu_step s = {.driver = &tl_cpu_driver_linear,
-                  .kernel = tl_cpu_kernel_name(l->cpu, tl_cpu_layout_of(w->dtype) ? "panel" : "dot", w->dtype),
+                  .kernel = tl_cpu_kernel_name(l->cpu, tl_cpu_linear_slot(l->cpu, lin), w->dtype),
                   .node = node,
                   .linear = lin,
                   .residual = residual,

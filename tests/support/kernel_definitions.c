@@ -2,7 +2,9 @@
  * tensor/math.h and the dot products of tensor/quant.h. Nothing here is shared with backends/. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "backends/cpu/cpu.h"
 #include "tests/blocks.h"
 #include "tests/support/kernels.h"
 
@@ -144,6 +146,73 @@ static void panel(tl_dtype t, float *y, int64_t y_stride, const uint8_t *from, c
         panel(type, y, y_stride, from, x, x_stride, n_cols, k);                                                                   \
     }
 TL_BLOCK_TYPES(PANEL, def_panel)
+
+/* ---- groups of columns, by the contract of kernels.h ---- */
+
+static void def_arrange_x32(void *group, const void *x, size_t stride, int64_t k) {
+    for (int64_t b = 0; b < k / 32; b++) {
+        char *to = (char *)group + b * TL_GROUP * 40;
+        for (int c = 0; c < TL_GROUP; c++) {
+            tl_x32 from;
+            memcpy(&from, (const char *)x + (size_t)c * stride + (size_t)b * sizeof from, sizeof from);
+            const float sum = (float)from.bsum;
+            memcpy(to + c * 32, from.q, 32);
+            memcpy(to + TL_GROUP * 32 + c * 4, &from.d, 4);
+            memcpy(to + TL_GROUP * 36 + c * 4, &sum, 4);
+        }
+    }
+}
+
+static void def_arrange_x256(void *group, const void *x, size_t stride, int64_t k) {
+    for (int64_t b = 0; b < k / 256; b++) {
+        char *values = (char *)group + b * TL_GROUP * 256, *rest = (char *)group + k * TL_GROUP + b * TL_GROUP * 36;
+        for (int c = 0; c < TL_GROUP; c++) {
+            tl_x256 from;
+            memcpy(&from, (const char *)x + (size_t)c * stride + (size_t)b * sizeof from, sizeof from);
+            for (int i = 0; i < 256; i++)
+                values[(i / 64 * TL_GROUP + c) * 64 + i % 64] = from.q[i];
+            memcpy(rest + c * 4, &from.d, 4);
+            memcpy(rest + TL_GROUP * 4 + c * 32, from.bsum, 32);
+        }
+    }
+}
+
+/* Column c of a group as a row of x again. */
+static void column_of(tl_dtype t, void *row, const char *group, int c, int64_t k) {
+    if (tl_cpu_prep_of(t) == PREP_X32) {
+        tl_x32 *x = row;
+        for (int64_t b = 0; b < k / 32; b++, group += TL_GROUP * 40) {
+            float sum;
+            memcpy(x[b].q, group + c * 32, 32);
+            memcpy(&x[b].d, group + TL_GROUP * 32 + c * 4, 4);
+            memcpy(&sum, group + TL_GROUP * 36 + c * 4, 4);
+            x[b].bsum = (int32_t)sum;
+        }
+        return;
+    }
+    tl_x256 *x = row;
+    for (int64_t b = 0; b < k / 256; b++) {
+        const char *rest = group + k * TL_GROUP + b * TL_GROUP * 36;
+        for (int i = 0; i < 256; i++)
+            x[b].q[i] = (int8_t)group[((b * 4 + i / 64) * TL_GROUP + c) * 64 + i % 64];
+        memcpy(&x[b].d, rest + c * 4, 4);
+        memcpy(x[b].bsum, rest + TL_GROUP * 4 + c * 32, 32);
+    }
+}
+
+static void grouped(tl_dtype t, float *y, int64_t y_stride, const uint8_t *from, const char *x, size_t x_stride, int n_groups, int64_t k) {
+    char *row = malloc(tl_cpu_prep_bytes(tl_cpu_prep_of(t), k));
+    for (int c = 0; row && c < n_groups * TL_GROUP; c++) {
+        column_of(t, row, x + (size_t)(c / TL_GROUP * TL_GROUP) * x_stride, c % TL_GROUP, k);
+        panel(t, y + c * y_stride, y_stride, from, row, 0, 1, k);
+    }
+    free(row);
+}
+#define GROUPED(f, name, type)                                                                                                      \
+    static void f##_##name(float *y, int64_t y_stride, const void *from, const void *x, size_t x_stride, int n_groups, int64_t k) { \
+        grouped(type, y, y_stride, from, x, x_stride, n_groups, k);                                                                 \
+    }
+TL_BLOCK_TYPES(GROUPED, def_grouped)
 
 #define STORED(f, name, type)                                                                    \
     static void f##_##name(float *y, const void *w, size_t w_stride, const void *x, int64_t k) { \
@@ -372,6 +441,7 @@ static void def_peak_triad(float *y, const float *a, const float *b, float facto
 #define BY_TYPE_dot [TL_F32] = def_dot_f32, [TL_F16] = def_dot_f16, [TL_BF16] = def_dot_bf16
 #define BY_TYPE_pack TL_BLOCK_TYPES(TL_KERNEL_ROW, def_pack)
 #define BY_TYPE_panel TL_BLOCK_TYPES(TL_KERNEL_ROW, def_panel)
+#define BY_TYPE_grouped TL_BLOCK_TYPES(TL_KERNEL_ROW, def_grouped)
 #define BY_TYPE_stored TL_BLOCK_TYPES(TL_KERNEL_ROW, def_stored)
 #define BY_ENCODED_TYPE(slot)                                                                                               \
     [TL_F32] = def_##slot##_f32, [TL_F16] = def_##slot##_f16, [TL_BF16] = def_##slot##_bf16, [TL_I8] = def_##slot##_i8,     \

@@ -16,7 +16,7 @@ enum { NEGATIVE_ZERO = KERNEL_FILLS, EXTREME, EXTREMES = 4 };
 typedef struct linear_args {
     tl_dtype type;
     float *y;
-    void *panel;
+    void *panel, *group;
     const void *w, *x;
     size_t w_stride, x_stride;
     int64_t y_stride, k;
@@ -36,6 +36,21 @@ static void call_pack(kernel_fn fn, const void *args) {
 static void call_panel(kernel_fn fn, const void *args) {
     const linear_args *v = args;
     ((tl_fn_panel)fn)(v->y, v->y_stride, v->w, v->x, v->x_stride, v->n_cols, v->k);
+}
+
+static void call_arrange_x32(kernel_fn fn, const void *args) {
+    const linear_args *v = args;
+    ((tl_fn_arrange_x32)fn)(v->group, v->x, v->x_stride, v->k);
+}
+
+static void call_arrange_x256(kernel_fn fn, const void *args) {
+    const linear_args *v = args;
+    ((tl_fn_arrange_x256)fn)(v->group, v->x, v->x_stride, v->k);
+}
+
+static void call_grouped(kernel_fn fn, const void *args) {
+    const linear_args *v = args;
+    ((tl_fn_grouped)fn)(v->y, v->y_stride, v->w, v->x, v->x_stride, v->n_cols / TL_GROUP, v->k);
 }
 
 static void call_stored(kernel_fn fn, const void *args) {
@@ -245,22 +260,67 @@ KERNEL_CHECKER(tl_fn_pack) {
     return true;
 }
 
+/* ---- rows of x to groups ---- */
+
+static bool check_arrange(kernel_job *j, tl_dtype type, void (*call)(kernel_fn, const void *)) {
+    const int block = tl_dtype_get(type)->block;
+    for (int turn = 0; turn < 20; turn++) {
+        linear_args v = {.type = type, .n_cols = TL_GROUP, .k = block_counts[turn % N_BLOCK_COUNTS] * block};
+        const size_t bytes = x_row_bytes(type, v.k);
+        const int fill = turn < KERNEL_FILLS ? turn : EXTREME + turn % EXTREMES;
+        v.x_stride = bytes + (size_t)(turn % 3) * 4;
+        uint8_t *x = make_columns(&v, bytes, fill, (uint64_t)turn * 1000);
+        kernel_says(j, "k = %lld, rows %zu bytes apart, x %s", (long long)v.k, v.x_stride, fill_name(fill));
+        kernel_arg arg[] = {{.pointer = &v.x, .bytes = (TL_GROUP - 1) * v.x_stride + bytes, .align = 4, .data = x},
+                            {.pointer = &v.group, .bytes = TL_GROUP * bytes, .align = 4, .unit = KERNEL_INTEGERS}};
+        bool ok = x ? kernel_run(j, call, &v, arg, 2) : kernel_fails(j, "out of memory");
+        free(x);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+KERNEL_CHECKER(tl_fn_arrange_x32) {
+    return check_arrange(j, TL_Q8_0, call_arrange_x32);
+}
+
+KERNEL_CHECKER(tl_fn_arrange_x256) {
+    return check_arrange(j, TL_Q4_K, call_arrange_x256);
+}
+
 /* ---- packed panels ---- */
 
+/* Dense rows of x, whole groups, arranged in place. */
+static bool arrange_columns(const linear_args *v, uint8_t *x, size_t x_bytes) {
+    uint8_t *rows = malloc(TL_GROUP * x_bytes);
+    for (int c = 0; rows && c < v->n_cols; c += TL_GROUP) {
+        uint8_t *group = x + (size_t)c * x_bytes;
+        memcpy(rows, group, TL_GROUP * x_bytes);
+        if (tl_cpu_prep_of(v->type) == PREP_X32)
+            kernel_definitions.arrange_x32[0](group, rows, x_bytes, v->k);
+        else
+            kernel_definitions.arrange_x256[0](group, rows, x_bytes, v->k);
+    }
+    free(rows);
+    return rows != NULL;
+}
+
 /* n_rows of the panel have weights, the others are padding. */
-static bool check_panel_of(kernel_job *j, shape s, int turn, fills f) {
+static bool check_product_of(kernel_job *j, void (*call)(kernel_fn, const void *), shape s, int turn, fills f) {
+    const bool grouped = call == call_grouped;
     size_t w_bytes = weight_row_bytes(j->type, s.k), x_bytes = x_row_bytes(j->type, s.k);
     linear_args v = {.type = j->type,
                      .n_rows = TL_PANEL,
                      .n_cols = s.n_cols,
                      .k = s.k,
                      .y_stride = TL_PANEL + turn % 3,
-                     .x_stride = x_bytes + (size_t)(turn % 5) * 4};
+                     .x_stride = x_bytes + (grouped ? 0 : (size_t)(turn % 5) * 4)};
     tl_tensor t = {.dtype = j->type, .rank = 2, .shape = {s.n_rows, s.k}};
     const tl_layout *layout = tl_cpu_layout_of(j->type);
     uint8_t *stored = malloc(w_bytes * MOST_ROWS), *packed = calloc(TL_PANEL, w_bytes),
             *x = make_columns(&v, x_bytes, f.x, (uint64_t)turn * 1000);
-    bool ok = stored && packed && x;
+    bool ok = stored && packed && x && (!grouped || arrange_columns(&v, x, x_bytes));
     for (int r = 0; ok && r < s.n_rows; r++)
         make_weight(j->type, stored + (size_t)r * w_bytes, s.k, f.w, (uint64_t)turn * 1000 + 500 + (uint64_t)r);
     kernel_says(j, "%d rows, %d columns, k = %lld, weights %s, x %s", s.n_rows, s.n_cols, (long long)s.k, fill_name(f.w), fill_name(f.x));
@@ -269,7 +329,7 @@ static bool check_panel_of(kernel_job *j, shape s, int turn, fills f) {
         kernel_arg arg[] = {{.pointer = &v.w, .bytes = w_bytes * TL_PANEL, .align = 2, .data = packed},
                             {.pointer = &v.x, .bytes = (size_t)(s.n_cols - 1) * v.x_stride + x_bytes, .align = 4, .data = x},
                             {.pointer = &v.y, .bytes = y_bytes(&v), .align = 4}};
-        ok = kernel_run(j, call_panel, &v, arg, 3);
+        ok = kernel_run(j, call, &v, arg, 3);
     } else {
         kernel_fails(j, "out of memory");
     }
@@ -277,6 +337,10 @@ static bool check_panel_of(kernel_job *j, shape s, int turn, fills f) {
     free(packed);
     free(x);
     return ok;
+}
+
+static bool check_panel_of(kernel_job *j, shape s, int turn, fills f) {
+    return check_product_of(j, call_panel, s, turn, f);
 }
 
 static bool check_panel_shape(kernel_job *j, shape s, int turn) {
@@ -301,4 +365,26 @@ KERNEL_CHECKER(tl_fn_panel) {
                 return false;
     return check_panel_shape(j, (shape){TL_PANEL, 3, 4096}, 0) && check_panel_shape(j, (shape){TL_PANEL, 2, 8192}, 1) &&
            check_panel_shape(j, (shape){TL_PANEL, 197, 3 * block}, 1);
+}
+
+static bool check_grouped(kernel_job *j, int n_groups, int64_t blocks, int turn, fills f) {
+    return check_product_of(j, call_grouped,
+                            (shape){turn % 4 ? TL_PANEL : 1 + turn % TL_PANEL, n_groups * TL_GROUP, blocks * tl_dtype_get(j->type)->block},
+                            turn, f);
+}
+
+KERNEL_CHECKER(tl_fn_grouped) {
+    const int most = tl_dtype_get(j->type)->block == 32 ? 20 : 5;
+    int turn = 0;
+    for (int blocks = 1; blocks <= most; blocks++)
+        for (int n = 1; n <= 4; n++, turn++)
+            if (!check_grouped(j, n, blocks, turn, pairs[turn % N_PAIRS]))
+                return false;
+    for (int i = 0; i < N_PAIRS; i++, turn++)
+        if (!check_grouped(j, 1 + i % 2, 3, turn, pairs[i]))
+            return false;
+    for (int way = 0; way < EXTREMES; way++, turn++)
+        if (!check_grouped(j, 1, 2, turn, (fills){EXTREME, EXTREME + way}))
+            return false;
+    return check_grouped(j, 2, tl_dtype_get(j->type)->block == 32 ? 70 : 9, 1, pairs[0]);
 }

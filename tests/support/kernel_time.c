@@ -8,11 +8,12 @@
 #include "tests/support/kernels.h"
 
 enum { SHORT = 768, LONG = 4096 }; /* elements: whole blocks of any type */
-enum { COLUMNS = 8, KEYS = TL_ATTENTION_CHUNK, HEAD = 64, ROW_BYTES = 4 * LONG };
+enum { GROUPS = 2, COLUMNS = GROUPS * TL_GROUP, KEYS = TL_ATTENTION_CHUNK, HEAD = 64, ROW_BYTES = 4 * LONG };
 
 static float a[LONG], b[LONG], c[LONG], y[LONG];
 static float keys[KEYS * 2 * HEAD];
-static uint8_t weights[TL_PANEL * ROW_BYTES], prepared[COLUMNS * 2 * ROW_BYTES];
+static uint8_t weights[TL_PANEL * ROW_BYTES], group[TL_GROUP * ROW_BYTES];
+_Alignas(64) static uint8_t prepared[COLUMNS * ROW_BYTES];
 
 static void fill(void) {
     kernel_floats(a, LONG, FILL_NORMAL, 1);
@@ -176,6 +177,45 @@ KERNEL_TIMER(tl_fn_panel) {
     TIME(one, fn(y, TL_PANEL, packed, prepared, x_bytes(entry), 1, LONG));
     TIME(many, fn(y, TL_PANEL, packed, prepared, x_bytes(entry), COLUMNS, LONG));
     return gmacs(one, many);
+}
+
+/* GB/s of rows of x. */
+static kernel_speed arranged(tl_dtype t, void (*fn)(void *, const void *, size_t, int64_t)) {
+    const size_t bytes = x_bytes(t);
+    double once;
+    prepare(t);
+    TIME(once, fn(group, prepared, bytes, LONG));
+    once = (double)bytes * TL_GROUP * 1e-9 / once;
+    return (kernel_speed){"GB/s", once, once};
+}
+
+KERNEL_TIMER(tl_fn_arrange_x32) {
+    (void)entry;
+    return arranged(TL_Q8_0, fn);
+}
+
+KERNEL_TIMER(tl_fn_arrange_x256) {
+    (void)entry;
+    return arranged(TL_Q4_K, fn);
+}
+
+/* One group, and some. The columns are all alike, and so are their groups. */
+KERNEL_TIMER(tl_fn_grouped) {
+    const size_t bytes = x_bytes(entry);
+    tl_tensor t = {.dtype = entry, .rank = 2, .shape = {TL_PANEL, LONG}};
+    double one, many;
+    prepare(entry);
+    tl_cpu_layout_of(entry)->pack(&t, 0, TL_PANEL, weights, packed);
+    if (tl_cpu_prep_of(entry) == PREP_X32)
+        kernel_definitions.arrange_x32[0](group, prepared, bytes, LONG);
+    else
+        kernel_definitions.arrange_x256[0](group, prepared, bytes, LONG);
+    for (size_t i = 0; i < GROUPS; i++)
+        memcpy(prepared + i * TL_GROUP * bytes, group, TL_GROUP * bytes);
+    TIME(one, fn(y, TL_PANEL, packed, prepared, bytes, 1, LONG));
+    TIME(many, fn(y, TL_PANEL, packed, prepared, bytes, GROUPS, LONG));
+    const double macs = (double)TL_PANEL * TL_GROUP * LONG * 1e-9;
+    return (kernel_speed){"GMAC/s", macs / one, GROUPS * macs / many};
 }
 
 KERNEL_TIMER(tl_fn_stored) {

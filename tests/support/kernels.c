@@ -9,6 +9,7 @@
 typedef struct slot {
     const char *name;
     int entries;
+    bool optional;
     kernel_fn (*of)(const tl_kernels *k, int entry);
     bool (*check)(kernel_job *j);
     kernel_speed (*time)(const tl_kernels *k, int entry);
@@ -25,7 +26,8 @@ typedef struct slot {
 #undef TL_KERNEL
 
 static const slot slots[] = {
-#define TL_KERNEL(name, type, entries) {#name, entries, of_##name, check_##type, time_##name},
+#define TL_KERNEL(name, type, entries) {#name, entries, false, of_##name, check_##type, time_##name},
+#define TL_OPTIONAL_KERNEL(name, type, entries) {#name, entries, true, of_##name, check_##type, time_##name},
 #include "backends/cpu/kernels.def"
 #undef TL_KERNEL
 };
@@ -68,6 +70,12 @@ bool kernel_defined(int i) {
     return s->of(&kernel_definitions, entry) != NULL;
 }
 
+bool kernel_given(const tl_kernels *k, int i) {
+    int entry;
+    const slot *s = slot_of(i, &entry);
+    return s->of(k, entry) != NULL;
+}
+
 bool kernel_check(const tl_kernels *k, int i, char why[KERNEL_WHY]) {
     int entry;
     const slot *s = slot_of(i, &entry);
@@ -76,7 +84,7 @@ bool kernel_check(const tl_kernels *k, int i, char why[KERNEL_WHY]) {
     j.fn = s->of(k, entry);
     j.want = s->of(&kernel_definitions, entry);
     kernel_says(&j, "the table");
-    if (!j.fn != !j.want)
+    if (!j.fn != !j.want && (j.fn || !s->optional))
         return kernel_fails(&j, j.fn ? "the level has a kernel that has no definition" : "the level neither has nor inherits this kernel");
     uint64_t environment = tl_float_enter();
     bool ok = !j.fn || s->check(&j);

@@ -15,8 +15,9 @@ enum { KERNEL_WHY = 512 };
 int kernel_count(void);
 const char *kernel_name(int i, char *buf, size_t bytes);
 int kernel_find(const char *name); /* -1: none */
-/* Whether kernel i is defined: then every level must have it, else none may. */
+/* Whether kernel i is defined: then every level must have it unless it is optional, else none may. */
 bool kernel_defined(int i);
+bool kernel_given(const tl_kernels *k, int i); /* whether k has it */
 /* True where kernel i of k keeps every promise (or is rightly absent); else why says what broke it. */
 bool kernel_check(const tl_kernels *k, int i, char why[KERNEL_WHY]);
 /* The definitions as a table. */
@@ -82,6 +83,9 @@ KERNEL_CHECKER(tl_fn_dot);
 KERNEL_CHECKER(tl_fn_pack);
 KERNEL_CHECKER(tl_fn_panel);
 KERNEL_CHECKER(tl_fn_stored);
+KERNEL_CHECKER(tl_fn_arrange_x32);
+KERNEL_CHECKER(tl_fn_arrange_x256);
+KERNEL_CHECKER(tl_fn_grouped);
 KERNEL_CHECKER(tl_fn_from_f16);
 KERNEL_CHECKER(tl_fn_scores);
 KERNEL_CHECKER(tl_fn_weights);
@@ -110,6 +114,9 @@ KERNEL_TIMER(tl_fn_dot);
 KERNEL_TIMER(tl_fn_pack);
 KERNEL_TIMER(tl_fn_panel);
 KERNEL_TIMER(tl_fn_stored);
+KERNEL_TIMER(tl_fn_arrange_x32);
+KERNEL_TIMER(tl_fn_arrange_x256);
+KERNEL_TIMER(tl_fn_grouped);
 KERNEL_TIMER(tl_fn_from_f16);
 KERNEL_TIMER(tl_fn_scores);
 KERNEL_TIMER(tl_fn_weights);

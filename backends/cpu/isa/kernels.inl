@@ -47,6 +47,13 @@ void TL_LEVEL_PREFIX(values)(float *a, int64_t a_stride, const float *p, int64_t
 TL_BLOCK_TYPES(TL_PANEL_OF, TL_LEVEL_PREFIX(panel))
 #undef TL_PANEL_OF
 
+void TL_LEVEL_PREFIX(arrange_x32)(void *group, const void *x, size_t stride, int64_t k);
+void TL_LEVEL_PREFIX(arrange_x256)(void *group, const void *x, size_t stride, int64_t k);
+#define TL_GROUPED_OF(f, name, type) \
+    void f##_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_groups, int64_t k);
+TL_BLOCK_TYPES(TL_GROUPED_OF, TL_LEVEL_PREFIX(grouped))
+#undef TL_GROUPED_OF
+
 #define TL_DOT_OF(name)                                                                                                     \
     void TL_LEVEL_PREFIX(dot_##name)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, \
                                      size_t x_stride, int n_cols, int64_t k);

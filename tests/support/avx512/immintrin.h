@@ -377,4 +377,62 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #define _mm512_xor_pd emu_xor_pd
 #define _mm512_xor_si512 emu_xor_si512
 
+/* ---- AMX: tile registers as arrays; where the processor would raise an exception, so does this ---- */
+
+static _Thread_local struct { uint8_t bytes[8], rows[8], tile[8][16][64]; } emu_amx;
+
+/* s: what ldtilecfg reads (Intel SDM): palette, start, at 16 the bytes of each row, at 48 the rows. */
+static inline void emu_tile_shapes(const void *s) {
+    const uint8_t *c = s;
+    memset(&emu_amx, 0, sizeof emu_amx);
+    if (c[0] != 1 || c[1])
+        __builtin_trap();
+    for (int t = 0; t < 8; t++) {
+        emu_amx.bytes[t] = c[16 + 2 * t];
+        emu_amx.rows[t] = c[48 + t];
+        if (emu_amx.bytes[t] > 64 || c[17 + 2 * t] || emu_amx.rows[t] > 16)
+            __builtin_trap();
+    }
+}
+
+static inline void emu_tile_release(void) {
+    memset(&emu_amx, 0, sizeof emu_amx);
+}
+
+static inline void emu_tile_zero(int t) {
+    if (!emu_amx.rows[t])
+        __builtin_trap();
+    memset(emu_amx.tile[t], 0, sizeof emu_amx.tile[t]);
+}
+
+static inline void emu_tile_load(int t, const void *from, size_t stride) {
+    emu_tile_zero(t);
+    for (int r = 0; r < emu_amx.rows[t]; r++)
+        memcpy(emu_amx.tile[t][r], (const char *)from + (size_t)r * stride, emu_amx.bytes[t]);
+}
+
+static inline void emu_tile_store(int t, void *to, size_t stride) {
+    if (!emu_amx.rows[t])
+        __builtin_trap();
+    for (int r = 0; r < emu_amx.rows[t]; r++)
+        memcpy((char *)to + (size_t)r * stride, emu_amx.tile[t][r], emu_amx.bytes[t]);
+}
+
+static inline void emu_tile_dot(int to, int a, int b, int is_signed) {
+    const int k = emu_amx.bytes[a] / 4, n = emu_amx.bytes[to] / 4;
+    if (emu_amx.rows[to] != emu_amx.rows[a] || emu_amx.bytes[to] != emu_amx.bytes[b] || k != emu_amx.rows[b] || to == a || to == b ||
+        a == b)
+        __builtin_trap();
+    for (int i = 0; i < emu_amx.rows[to]; i++)
+        for (int j = 0; j < n; j++) {
+            int32_t sum;
+            memcpy(&sum, emu_amx.tile[to][i] + 4 * j, 4);
+            for (int l = 0; l < 4 * k; l++) {
+                const uint8_t u = emu_amx.tile[b][l / 4][4 * j + l % 4];
+                sum += (int8_t)emu_amx.tile[a][i][l] * (is_signed ? (int8_t)u : u);
+            }
+            memcpy(emu_amx.tile[to][i] + 4 * j, &sum, 4);
+        }
+}
+
 #endif

@@ -8,10 +8,7 @@
 #include "backends/cpu/isa/avx512/avx512.h"
 
 #ifdef TL_HAVE_LEVEL
-#include "backends/cpu/isa/avx512/vec.h"
-#include "backends/cpu/isa/unroll.h"
-
-#define INL static inline __attribute__((always_inline))
+#include "backends/cpu/isa/avx512/block.h"
 
 enum { COLUMNS = 12 };      /* of a tile; with 8 vectors of weights and the sums under way, what the registers hold */
 enum { CHAINS = 4 };        /* columns whose integers are summed side by side: dpbusd takes 4 or 5 cycles */
@@ -21,7 +18,6 @@ enum { AHEAD = 2048 };      /* bytes of prefetch: memory needs about 80 ns, whic
 
 /* ---- facts of a type; type is a constant wherever these are inlined ---- */
 
-#include "backends/cpu/isa/block_parts.inl"
 #include "backends/cpu/isa/interleave.inl"
 
 INL int offset_of(tl_dtype t) {
@@ -35,36 +31,13 @@ typedef struct block {
     __m512 d, m;
 } block;
 
-/* Bits `at` .. at + 3 of each lane, one a byte, worth 16: permutexvar reads no more of a lane than these four. */
-INL __m512i fifths(__m512i bits, int at) {
-    const int a = 0x00000010, b = 0x00001000, c = 0x00100000, d = 0x10000000;
-    const __m512i spread = _mm512_setr_epi32(0, a, b, a | b, c, a | c, b | c, a | b | c, d, a | d, b | d, a | b | d, c | d, a | c | d,
-                                             b | c | d, a | b | c | d);
-    return _mm512_permutexvar_epi32(_mm512_srli_epi32(bits, (unsigned)at), spread);
-}
-
 INL void decode(tl_dtype t, const uint8_t *p, block *w) {
-    const __m512i low = _mm512_set1_epi8(15);
-    const uint8_t *quants = p + head_bytes(t);
-    w->d = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
-    w->m = has_min(t) ? _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(p + 32))) : _mm512_setzero_ps();
-    if (t == TL_Q8_0) {
-        UNROLL
-        for (int g = 0; g < 8; g++)
-            w->u[g] = _mm512_xor_si512(_mm512_loadu_si512(quants + g * 64), _mm512_set1_epi8((char)-128));
-        return;
-    }
+    w->d = scale_of_block(p);
+    w->m = minimum_of_block(t, p);
+    values_of_block(t, p, w->u);
     UNROLL
-    for (int g = 0; g < 4; g++) {
-        __m512i nibbles = _mm512_loadu_si512(quants + (has_fifth(t) ? 64 : 0) + g * 64);
-        w->u[g] = _mm512_and_si512(nibbles, low);
-        w->u[g + 4] = _mm512_and_si512(_mm512_srli_epi16(nibbles, 4), low);
-        if (has_fifth(t)) { /* group 0 of the block holds those of its 32 elements */
-            __m512i fifth = _mm512_loadu_si512(quants);
-            w->u[g] = _mm512_or_si512(w->u[g], fifths(fifth, 4 * g));
-            w->u[g + 4] = _mm512_or_si512(w->u[g + 4], fifths(fifth, 16 + 4 * g));
-        }
-    }
+    for (int g = 0; g < 8; g++)
+        w->u[g] = t == TL_Q8_0 ? _mm512_xor_si512(w->u[g], _mm512_set1_epi8((char)-128)) : w->u[g];
 }
 
 INL const tl_x32 *column(const void *x, size_t x_stride, int c) {

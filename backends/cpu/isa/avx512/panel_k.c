@@ -7,12 +7,8 @@
 #include "backends/cpu/isa/avx512/avx512.h"
 
 #ifdef TL_HAVE_LEVEL
-#include <string.h>
-
-#include "backends/cpu/isa/avx512/vec.h"
-#include "backends/cpu/isa/super_parts.inl"
+#include "backends/cpu/isa/avx512/super.h"
 #include "backends/cpu/isa/interleave.inl"
-#include "backends/cpu/isa/unroll.h"
 
 enum {
     COLUMNS = 12,
@@ -27,39 +23,8 @@ INL bool folds(tl_dtype t) {
     return t == TL_Q2_K || t == TL_Q3_K;
 }
 
-/* Sub-blocks, groups of each, and vectors of their scales. */
-INL int subs_of(tl_dtype t) {
-    return is_wide(t) ? 8 : 16;
-}
-
-INL int groups_of(tl_dtype t) {
-    return is_wide(t) ? 8 : 4;
-}
-
-INL int quads_of(tl_dtype t) {
-    return is_wide(t) ? 2 : 4;
-}
-
-/* Two 16-bit numbers, or four bytes, to every lane. */
-INL vi all_lanes(const void *p) {
-    int32_t v;
-    memcpy(&v, p, 4);
-    return vi_set(v);
-}
-
 INL const tl_x256 *column(const void *x, size_t x_stride, int c) {
     return (const void *)((const char *)x + (size_t)c * x_stride);
-}
-
-/* The bytes at i and j of each lane, with their sign, as a pair of 16 bits. */
-INL vi pair(vi v, int i, int j) {
-    const int from = i << 8 | j << 24 | 0x00800080, step = 0x04000400;
-    return _mm512_srai_epi16(_mm512_shuffle_epi8(v, _mm512_set4_epi32(from + 3 * step, from + 2 * step, from + step, from)), 8);
-}
-
-/* The minima that meet word i of the sums of x, which has two of 16 elements. */
-INL vi minima(tl_dtype t, const vi *mn, int i) {
-    return is_wide(t) ? pair(mn[i / 4], i % 4, i % 4) : pair(mn[i / 2], i % 2 * 2, i % 2 * 2 + 1);
 }
 
 /* What the sum of each sub-block starts from. Where it is read it comes from memory: a load spreads a number over a vector for nothing. */
@@ -75,10 +40,6 @@ INL vf add_block(tl_dtype t, vf acc, vi s, vi sums, vf d, vf m, float dx) {
     if (offset_log2(t))
         return v_add(acc, v_mul(v, v_mul(d, v_set(dx))));
     return v_add(acc, v_mul(v_sub(v_mul(v, d), v_mul(v_from_int(sums), m)), v_set(dx)));
-}
-
-INL vf minimum_of(tl_dtype t, const uint8_t *block) {
-    return offset_log2(t) ? v_set(0.0f) : v_from_f16(block + 2 * TL_PANEL);
 }
 
 /* ---- one column, straight from the panel ---- */
@@ -131,7 +92,7 @@ INL vf one_block(tl_dtype t, bool asks, vf acc, const uint8_t *block, const tl_x
     if (!offset_log2(t)) {
         UNROLL
         for (int i = 0; i < 8; i++)
-            sums = _mm512_dpwssd_epi32(sums, minima(t, mn, i), all_lanes(x->bsum + 2 * i));
+            sums = vi_products16(sums, minima(t, mn, i), x->bsum + 2 * i);
     }
     UNROLL
     for (unsigned i = 1; i < 4; i++) /* nothing is lost: what was added is that many times as much */
@@ -230,7 +191,7 @@ INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *w, con
         if (!offset_log2(t)) {
             UNROLL
             for (int i = 0; i < 8; i++)
-                sums = _mm512_dpwssd_epi32(sums, w->minima[i], all_lanes(v->bsum + 2 * i));
+                sums = vi_products16(sums, w->minima[i], v->bsum + 2 * i);
         }
         v_store(y + c * y_stride, add_block(t, v_load(y + c * y_stride), s[c], sums, w->d, w->m, v->d));
     }

@@ -88,18 +88,24 @@ static inline vi vi_bytes_up(vi a, unsigned n, int mask) { return vi_and(n ? _mm
 /* Byte j with its sign. */
 static inline vi vi_byte(vi a, unsigned j) { return _mm512_srai_epi32(j < 3 ? _mm512_slli_epi32(a, 24 - 8 * j) : a, 24); }
 
-/* s + the products of u, unsigned, with the same 4 bytes at x in each lane. In assembler, because gcc spreads the bytes by an instruction of its own;
- * volatile, because it would put the products of one sum in a row, where each waits for the last. */
-static inline vi vi_products(vi s, vi u, const void *x) {
+/* s + the products of u, unsigned bytes, with the same 4 bytes at x in each lane; and of pairs of 16 bits. In assembler, because gcc spreads what
+ * is at x by an instruction of its own; volatile, because it would put the products of one sum in a row, where each waits for the last. */
 #ifdef __AVX512VNNI__
-    __asm__ volatile("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(s) : "v"(u), "m"(*(const int32_t(*)[1])x));
-    return s;
-#else
-    int32_t v;
-    memcpy(&v, x, 4);
-    return _mm512_dpbusd_epi32(s, u, vi_set(v));
+/* a, computed here and now: gcc would move it behind what follows, until registers no longer do. */
+static inline vf v_here(vf a) { __asm__("" : "+v"(a)); return a; }
+#define PRODUCTS(instruction, emulated)                                                                                  \
+    __asm__ volatile(instruction " %2%{1to16%}, %1, %0" : "+v"(s) : "v"(u), "m"(*(const int32_t(*)[1])x)); \
+    return s
+#else /* tests/support/avx512 */
+static inline vf v_here(vf a) { return a; }
+#define PRODUCTS(instruction, emulated) \
+    int32_t v;                          \
+    memcpy(&v, x, 4);                   \
+    return emulated(s, u, vi_set(v))
 #endif
-}
+static inline vi vi_products(vi s, vi u, const void *x) { PRODUCTS("vpdpbusd", _mm512_dpbusd_epi32); }
+static inline vi vi_products16(vi s, vi u, const void *x) { PRODUCTS("vpdpwssd", _mm512_dpwssd_epi32); }
+#undef PRODUCTS
 
 /* ---- words of conversions (copy.inl) ---- */
 
