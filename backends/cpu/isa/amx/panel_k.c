@@ -150,7 +150,7 @@ INL void grouped(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const
         v_store(y + c * y_stride, v_set(0.0f));
     /* Step i multiplies super-block i / n by group i % n, and adds up what step i - 1 has. */
     for (int64_t i = 0; i <= blocks * n; i++) {
-        const int64_t b = i / n, g = i % n, last_b = (i - 1) / n, last_g = (i - 1) % n;
+        const int64_t last = i > 0 ? i - 1 : 0, b = i / n, g = i % n, last_b = last / n, last_g = last % n;
         const strip *w = &strips[b % 2], *last_w = &strips[last_b % 2];
         const char *group = x + (size_t)g * TL_GROUP * x_stride + b * VALUES;
         const char *last_end = x + (size_t)last_g * TL_GROUP * x_stride + blocks * VALUES + last_b * END;
@@ -167,7 +167,7 @@ INL void grouped(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const
             if (i < blocks * n)
                 multiply(t, w, group, q);
             if (i > 0)
-                add_super(t, last_y, y_stride, &of[(i - 1) % 2], last_w, last_end, q * (TL_GROUP / QUARTERS), TL_GROUP / QUARTERS);
+                add_super(t, last_y, y_stride, &of[last % 2], last_w, last_end, q * (TL_GROUP / QUARTERS), TL_GROUP / QUARTERS);
         }
         if (i < blocks * n) {
             sums *s = &of[i % 2];
