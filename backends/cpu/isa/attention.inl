@@ -3,6 +3,8 @@
  * Tiles are shaped for registers: so many sums at once that the additions' latency hides, so few that none is spilled, and as many products
  * a load as that leaves. */
 
+#include "backends/cpu/isa/unroll.h"
+
 enum { ROWS_AHEAD = 64 }; /* some thousand products before a row is wanted, which is longer than memory takes to bring it */
 
 void TL_ISA(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d) {
@@ -35,25 +37,32 @@ static inline __attribute__((always_inline)) vf plus(bool exact, vf sum, vf a, v
 
 enum { AT_ONCE = REGISTERS / 8 < GROUPS ? REGISTERS / 8 : GROUPS }; /* vectors of lanes that four sums keep in registers */
 
-/* s[0..3] = q . four keys: a load of q serves them all, and their folds are shared. half is a constant wherever this is inlined. */
-static inline __attribute__((always_inline)) void four_scores(bool half, float *s, const float *q, const float *keys, int64_t d) {
-    vf sum[4][GROUPS];
+/* s[0..N-1] = q . N keys: a load of q serves them all, and their folds are shared. N, which is FOLDS or 4, and half are constants wherever this is
+ * inlined. */
+static inline __attribute__((always_inline)) void some_scores(int N, bool half, float *s, const float *q, const float *keys, int64_t d) {
+    vf sum[FOLDS][GROUPS];
     for (int from = 0; from < GROUPS; from += AT_ONCE) {
-        vf part[4][AT_ONCE];
-        for (int t = 0; t < 4; t++)
+        vf part[FOLDS][AT_ONCE];
+        UNROLL
+        for (int t = 0; t < N; t++)
             for (int g = 0; g < AT_ONCE; g++)
                 part[t][g] = v_set(0.0f);
         for (int64_t i = from * VL; i < d; i += 16)
             for (int g = 0; g < AT_ONCE; g++) {
                 vf x = v_load(q + i + g * VL);
-                for (int t = 0; t < 4; t++)
+                UNROLL
+                for (int t = 0; t < N; t++)
                     part[t][g] = plus(half, part[t][g], x, v_load(keys + t * d + i + g * VL));
             }
-        for (int t = 0; t < 4; t++)
+        UNROLL
+        for (int t = 0; t < N; t++)
             for (int g = 0; g < AT_ONCE; g++)
                 sum[t][from + g] = part[t][g];
     }
-    v_fold4(s, sum);
+    if (N == 4)
+        v_fold4(s, sum);
+    else
+        v_folds(s, sum);
 }
 
 static inline __attribute__((always_inline)) float one_score(bool half, const float *q, const float *key, int64_t d) {
@@ -74,8 +83,10 @@ static inline __attribute__((always_inline)) float one_score(bool half, const fl
 
 static inline __attribute__((always_inline)) void scores_of(bool half, float *s, const float *q, const float *keys, int64_t n, int64_t d) {
     int64_t t = 0;
+    for (; d % 16 == 0 && t + FOLDS <= n; t += FOLDS)
+        some_scores(FOLDS, half, s + t, q, keys + t * d, d);
     for (; d % 16 == 0 && t + 4 <= n; t += 4)
-        four_scores(half, s + t, q, keys + t * d, d);
+        some_scores(4, half, s + t, q, keys + t * d, d);
     for (; t < n; t++)
         s[t] = one_score(half, q, keys + t * d, d);
 }

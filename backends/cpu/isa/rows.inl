@@ -6,7 +6,7 @@
  * v_div v_sqrt each rounded;
  * v_fused is one rounding and only for exact products; v_max is a > b ? a : b; v_lt v_eq are false where either is NaN; v_sel(m, a, b)
  * is a where m; v_bits v_real change the type only; vi_shr is logical; vi_lt vi_max are signed; v_from_f16 and v_from_bf16 are exact;
- * v_fold is tl_fold16, v_fold4 that of four sums; v_pinned keeps a value in its register where the compiler would load it at each use;
+ * v_fold is tl_fold16, v_fold4 that of four sums, v_folds of FOLDS; v_pinned keeps a value in its register where the compiler would load it at each use;
  * vi_store_i8 narrows values that fit; vi_sum vi_top reduce; v_split v_join part pairs; v_from_int converts.
  *
  * Words of single files, which a level needs only if it includes them: super_parts.inl (4 bytes a lane); copy.inl: vi_from_u8

@@ -75,6 +75,10 @@ static inline void v_fold4(float *out, vf (*s)[2]) {
     _mm_storeu_ps(out, _mm_shuffle_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1), 0x88));
 }
 
+/* The same of FOLDS. */
+enum { FOLDS = 4 };
+static inline void v_folds(float *out, vf (*s)[2]) { v_fold4(out, s); }
+
 /* Pairs (a0 b0 a1 b1 ...) of 2 VL floats to the even and the odd ones, and back. */
 static inline void v_split(const float *p, vf *even, vf *odd) {
     vf a = v_load(p), b = v_load(p + 8);

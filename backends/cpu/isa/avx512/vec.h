@@ -62,6 +62,21 @@ static inline void v_fold4(float *out, vf (*s)[1]) {
     _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_permutexvar_ps(first, x)));
 }
 
+/* The same of FOLDS: at each step the halves that stay where they are come by a blend, those that move by a shuffle, which has one port only. */
+enum { FOLDS = 16 };
+static inline void v_folds(float *out, vf (*s)[1]) {
+    const __m512i fours = _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
+    const __m512i ones = _mm512_setr_epi32(1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30);
+    vf a[8], b[4], c[2];
+    for (int i = 0; i < 8; i++)
+        a[i] = v_add(v_sel(0xFF00, s[i + 8][0], s[i][0]), _mm512_shuffle_f32x4(s[i][0], s[i + 8][0], 0x4E));
+    for (int i = 0; i < 4; i++)
+        b[i] = v_add(v_sel(0xF0F0, a[i + 4], a[i]), _mm512_permutex2var_ps(a[i], fours, a[i + 4]));
+    for (int i = 0; i < 2; i++)
+        c[i] = v_add(v_sel(0xCCCC, b[i + 2], b[i]), _mm512_shuffle_ps(b[i], b[i + 2], 0x4E));
+    v_store(out, v_add(v_sel(0xAAAA, c[1], c[0]), _mm512_permutex2var_ps(c[0], ones, c[1])));
+}
+
 /* Pairs (a0 b0 a1 b1 ...) of 2 VL floats to the even and the odd ones, and back. */
 static inline void v_split(const float *p, vf *even, vf *odd) {
     const vi e = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), o = vi_add(e, vi_set(1));

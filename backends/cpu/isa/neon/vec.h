@@ -67,6 +67,10 @@ static inline void v_fold4(float *out, vf (*s)[4]) {
     v_store(out, vpaddq_f32(b, c));
 }
 
+/* The same of FOLDS. */
+enum { FOLDS = 4 };
+static inline void v_folds(float *out, vf (*s)[4]) { v_fold4(out, s); }
+
 /* Pairs (a0 b0 a1 b1 ...) of 2 VL floats to the even and the odd ones, and back. */
 static inline void v_split(const float *p, vf *even, vf *odd) {
     float32x4x2_t v = vld2q_f32(p);

@@ -93,6 +93,10 @@ static inline void v_fold4(float *out, vf (*s)[4]) {
     v_store(out, v_add(wasm_i32x4_shuffle(x, y, 0, 2, 4, 6), wasm_i32x4_shuffle(x, y, 1, 3, 5, 7)));
 }
 
+/* The same of FOLDS. */
+enum { FOLDS = 4 };
+static inline void v_folds(float *out, vf (*s)[4]) { v_fold4(out, s); }
+
 /* Pairs (a0 b0 a1 b1 ...) of 2 VL floats to the even and the odd ones, and back. */
 static inline void v_split(const float *p, vf *even, vf *odd) {
     vf a = v_load(p), b = v_load(p + 4);
