@@ -14,7 +14,7 @@ enum { COLUMNS = 12 };      /* of a tile; with 8 vectors of weights and the sums
 enum { CHAINS = 4 };        /* columns whose integers are summed side by side: dpbusd takes 4 or 5 cycles */
 enum { STRIP_BLOCKS = 16 }; /* blocks decoded at once: 8 KiB of weights */
 enum { FEW = 3 };           /* columns up to which decoding each time is no dearer than a strip */
-enum { AHEAD = 2048 };      /* bytes of prefetch: memory needs about 80 ns, which is this much at its speed */
+enum { AHEAD = 4096 };      /* bytes of prefetch: at its speed memory needs from half of it (80 ns) up to this much */
 
 /* ---- facts of a type; type is a constant wherever these are inlined ---- */
 
@@ -105,20 +105,20 @@ INL void one_column(tl_dtype t, float *y, const uint8_t *panel, const source *ro
 
 /* ---- many columns ---- */
 
-/* Adds the blocks of a strip to y, the sums of COLUMNS columns; or of fewer, whose sums pass through memory. */
-INL void tile(tl_dtype t, float *y, int64_t y_stride, const block *strip, int blocks, const tl_x32 *x, size_t x_stride) {
+/* Adds the blocks of a strip to y, the sums of C columns, COLUMNS or CHAINS; or of fewer, whose sums pass through memory. */
+INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const block *strip, int blocks, const tl_x32 *x, size_t x_stride) {
     __m512 acc[COLUMNS];
     UNROLL
-    for (int c = 0; c < COLUMNS; c++)
+    for (int c = 0; c < C; c++)
         acc[c] = _mm512_loadu_ps(y + c * y_stride);
     for (int b = 0; b < blocks; b++) {
         const block w = strip[b];
         UNROLL
-        for (int c = 0; c < COLUMNS; c += CHAINS)
+        for (int c = 0; c < C; c += CHAINS)
             some(t, acc + c, &w, column(x + b, x_stride, c), x_stride);
     }
     UNROLL
-    for (int c = 0; c < COLUMNS; c++)
+    for (int c = 0; c < C; c++)
         _mm512_storeu_ps(y + c * y_stride, acc[c]);
 }
 
@@ -140,7 +140,9 @@ INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, 
             decode(t, p, &strip[i]);
         int c = 0;
         for (; c + COLUMNS <= n_cols; c += COLUMNS)
-            tile(t, y + c * y_stride, y_stride, strip, n, column(x, x_stride, c) + b, x_stride);
+            tile(t, COLUMNS, y + c * y_stride, y_stride, strip, n, column(x, x_stride, c) + b, x_stride);
+        for (; c + CHAINS <= n_cols; c += CHAINS)
+            tile(t, CHAINS, y + c * y_stride, y_stride, strip, n, column(x, x_stride, c) + b, x_stride);
         if (c < n_cols)
             rest(t, y + c * y_stride, y_stride, strip, n, column(x, x_stride, c) + b, x_stride, n_cols - c);
     }
