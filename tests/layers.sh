@@ -204,7 +204,7 @@ grep '/backends/cpu/isa/scalar/' "$work/objects" >>"$work/plain"
 instructions "$work/plain" "$fused" | rule "no fused multiply-add outside the kernels$built"
 grep '/backends/cpu/isa/' "$work/objects" | grep -v '/isa/scalar/' >"$work/kernels"
 instructions "$work/kernels" "$fused" |
-    grep -vE ' <tl_(avx2|avx512|amx|neon(_dotprod|_i8mm)?)_((panel|stored|grouped)_q[45]_1|peak_exact|scores|values|dot_f16)>: ' |
+    grep -vE ' <tl_(avx2|avxvnni|avx512|amx|neon(_dotprod|_i8mm)?)_((panel|stored|grouped)_q[45]_1|peak_exact|scores|values|dot_f16)>: ' |
     rule "kernels fuse only exact products: panels with a minimum, attention over f16, f16 weights (and a peak)$built"
 
 # ARCHITECTURE.md, "Numerics", rule 1: approximate reciprocals and roots, arithmetic in bf16 or f16. Conversions of f16 are exact.
@@ -234,7 +234,8 @@ tiles='[ \t](tile[a-z0-9]+|ldtilecfg|sttilecfg|tdp[a-z0-9]+)([ \t]|$)'
 atomics='[ \t](cas|swp|ld(add|clr|set|eor)|st(add|clr|set|eor))(a|l|al)?[bh]?[ \t]'
 {
     beyond plain '[ \t]v[a-z0-9_]+ .*%[xyz]mm'"|$bits|$atomics"'|[ \t](s|u|us|su)dot[ \t]|[ \t](s|u|us)mmla[ \t]|[ \t]z[0-9]+[.]'
-    beyond avx2 "$bits|$wide"
+    beyond avx2 "$bits|$wide|[ \t]vpdp[bw][su]?s[su]?ds?[ \t]"
+    beyond avxvnni "$bits|$wide"
     beyond avx512 "$bits|$later|$tiles"
     beyond amx "$bits|$later|[ \t](tdpbf16ps|tdpfp16ps|tcmm[a-z0-9]*)[ \t]"
     beyond neon "$atomics"'|[ \t](s|u|us|su)dot[ \t]|[ \t](s|u|us)mmla[ \t]|[ \t]z[0-9]+[.]'

@@ -113,6 +113,7 @@ typedef struct tl_level {
 
 /* level.c: NULL, or what this CPU lacks. */
 const char *tl_cpu_lacks_avx2(void);
+const char *tl_cpu_lacks_avxvnni(void);
 const char *tl_cpu_lacks_avx512(void);
 const char *tl_cpu_lacks_amx(void);
 const char *tl_cpu_lacks_dotprod(void);

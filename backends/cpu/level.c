@@ -30,10 +30,20 @@ const char *tl_cpu_lacks_avx512(void) {
                ? NULL
                : "this CPU lacks AVX-512 F, BW, DQ, VL or VNNI";
 }
-/* Neither compiler's built-in knows these everywhere: CPUID leaf 7, EDX bits 24 and 25. */
+/* Neither compiler's built-in knows these everywhere: CPUID leaf 7, EDX bits 24 and 25; its subleaf 1, EAX bit 4. */
 static bool has_tiles(void) {
     unsigned a, b, c, d;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 3) == 3;
+}
+
+static bool has_avxvnni(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
+}
+
+const char *tl_cpu_lacks_avxvnni(void) {
+    const char *lacks = tl_cpu_lacks_avx2();
+    return lacks ? lacks : has_avxvnni() ? NULL : "this CPU lacks AVX-VNNI";
 }
 
 const char *tl_cpu_lacks_amx(void) {
@@ -50,6 +60,10 @@ const char *tl_cpu_lacks_avx2(void) {
 }
 
 const char *tl_cpu_lacks_amx(void) {
+    return "this is no x86";
+}
+
+const char *tl_cpu_lacks_avxvnni(void) {
     return "this is no x86";
 }
 

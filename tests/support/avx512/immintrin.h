@@ -277,6 +277,7 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #undef _mm512_cmp_pd_mask
 #undef _mm512_cvtps_ph
 #undef _mm512_permute_ps
+#undef _mm512_shuffle_ps
 #undef _mm512_shuffle_f32x4
 #undef _mm512_extractf32x8_ps
 #undef _mm512_inserti32x4
@@ -296,6 +297,7 @@ static inline int32_t emu_reduce_max_epi32(emu_i a) {
 #define _mm512_cmp_ps_mask(a, b, how) emu_mask16(_mm256_cmp_ps((a).h[0], (b).h[0], how), _mm256_cmp_ps((a).h[1], (b).h[1], how))
 #define _mm512_cmp_pd_mask(a, b, how) emu_mask8(_mm256_cmp_pd((a).h[0], (b).h[0], how), _mm256_cmp_pd((a).h[1], (b).h[1], how))
 #define _mm512_cvtps_ph(a, how) _mm256_set_m128i(_mm256_cvtps_ph((a).h[1], (how)&7), _mm256_cvtps_ph((a).h[0], (how)&7))
+#define _mm512_shuffle_ps(a, b, how) ((emu_f){{_mm256_shuffle_ps((a).h[0], (b).h[0], how), _mm256_shuffle_ps((a).h[1], (b).h[1], how)}})
 #define _mm512_permute_ps(a, how) ((emu_f){{_mm256_permute_ps((a).h[0], how), _mm256_permute_ps((a).h[1], how)}})
 #define _mm512_castps512_ps128(a) _mm256_castps256_ps128((a).h[0])
 #define _mm512_castps512_ps256(a) ((a).h[0])
