@@ -89,6 +89,12 @@ static void add_chosen(case_list *l) {
         {"linear/q4_0/rows33", {TL_Q4_0, 64, 16, 33, FILL_NORMAL, FILL_NORMAL, false, true, true}},
         {"linear/q4_0/rows197", {TL_Q4_0, 96, 33, 197, FILL_NORMAL, FILL_NORMAL, true, true, true}},
         {"linear/q6_k/rows193", {TL_Q6_K, 256, 36, 193, FILL_NORMAL, FILL_NORMAL, true, false, true}},
+        {"linear/q8_0/rows48", {TL_Q8_0, 64, 17, 48, FILL_SPECIAL, FILL_NORMAL, false, true, false}},
+        {"linear/q5_1/rows49", {TL_Q5_1, 96, 20, 49, FILL_WIDE, FILL_NORMAL, true, true, true}},
+        {"linear/q2_k/rows25", {TL_Q2_K, 256, 17, 25, FILL_NORMAL, FILL_NORMAL, false, true, false}},
+        {"linear/q3_k/rows24", {TL_Q3_K, 512, 16, 24, FILL_NORMAL, FILL_NORMAL, false, true, true}},
+        {"linear/q4_k/rows53", {TL_Q4_K, 512, 33, 53, FILL_SPECIAL, FILL_NORMAL, true, true, false}},
+        {"linear/q5_k/rows73", {TL_Q5_K, 256, 5, 73, FILL_CANCEL, FILL_FINITE, false, true, true}},
         {"linear/f16/rows98", {TL_F16, 48, 20, 98, FILL_NORMAL, FILL_NORMAL, false, false, true}},
         {"linear/f16/ties", {TL_F16, 64, 4, 2, FILL_TIES, FILL_TIES, false, false, false}},
         {"linear/f32/zero", {TL_F32, 33, 3, 2, FILL_ZERO, FILL_SPECIAL, false, false, false}},
@@ -251,12 +257,13 @@ typedef struct block {
     tl_dtype dtype;
     int64_t dim, hidden;
     bool shared_down;
+    int64_t rows;
 } block;
 
 static void build_mlp(case_env *e) { /* norm -> gate, up -> swiglu -> down -> residual, two layers */
     const block *c = e->params;
     static const char *const names[2][4] = {{"norm0", "gate0", "up0", "down0"}, {"norm1", "gate1", "up1", "down1"}};
-    tl_tensor *x = case_input(e, "x", TL_F32, 2, SHAPE(case_size(e, "n", 5), c->dim), FILL_NORMAL);
+    tl_tensor *x = case_input(e, "x", TL_F32, 2, SHAPE(case_size(e, "n", c->rows), c->dim), FILL_NORMAL);
     for (int i = 0; i < 2; i++) {
         tl_tensor *norm = case_weight(e, names[i][0], TL_F32, 1, SHAPE(c->dim), FILL_NORMAL, 0);
         tl_tensor *h = tl_rms_norm(e->g, x, norm, 1e-5f);
@@ -270,7 +277,7 @@ static void build_mlp(case_env *e) { /* norm -> gate, up -> swiglu -> down -> re
 
 static void build_norm(case_env *e) { /* the norm is read by linears of two kinds, and by the world */
     const block *c = e->params;
-    tl_tensor *x = case_input(e, "x", TL_F32, 2, SHAPE(case_size(e, "n", 5), c->dim), FILL_WIDE);
+    tl_tensor *x = case_input(e, "x", TL_F32, 2, SHAPE(case_size(e, "n", c->rows), c->dim), FILL_WIDE);
     tl_tensor *h = tl_rms_norm(e->g, x, case_input(e, "norm", TL_F32, 1, SHAPE(c->dim), FILL_NORMAL), 1e-5f);
     case_output(e, tl_linear(e->g, h, weight(e, "a", c->dtype, c->hidden, c->dim, FILL_NORMAL), NULL));
     case_output(e, tl_linear(e->g, h, weight(e, "b", TL_F32, 7, c->dim, FILL_NORMAL), NULL));
@@ -290,8 +297,9 @@ void cases_linear(case_list *l) {
         "linear/residual/left", "linear/residual/right",       "linear/residual/of_x",       "linear/residual/twice",
         "linear/residual/row",  "linear/residual/both_linear", "linear/residual/read_later", "linear/residual/columns",
         "linear/residual/many", "linear/residual/with_bias"};
-    static const block blocks[] = {{TL_Q4_1, 64, 96, false},  {TL_Q8_0, 32, 64, true}, {TL_Q4_K, 256, 256, false},
-                                   {TL_Q6_K, 256, 512, true}, {TL_F16, 40, 56, true},  {TL_F32, 24, 36, false}};
+    static const block blocks[] = {{TL_Q4_1, 64, 96, false, 5},  {TL_Q8_0, 32, 64, true, 5},    {TL_Q4_K, 256, 256, false, 5},
+                                   {TL_Q6_K, 256, 512, true, 5}, {TL_F16, 40, 56, true, 5},     {TL_F32, 24, 36, false, 5},
+                                   {TL_Q5_0, 64, 96, true, 50},  {TL_Q4_K, 256, 256, false, 31}};
     static const tl_dtype ends[] = {TL_Q4_1, TL_Q8_0, TL_F16, TL_BF16};
     add_every_type(l);
     add_ends(l);
@@ -320,9 +328,10 @@ void cases_linear(case_list *l) {
     }
     for (int i = 0; i < COUNT(blocks); i++) {
         char name[96];
-        snprintf(name, sizeof name, "linear/mlp/%s", tl_dtype_get(blocks[i].dtype)->name);
+        const char *many = blocks[i].rows > 5 ? "/many" : "";
+        snprintf(name, sizeof name, "linear/mlp/%s%s", tl_dtype_get(blocks[i].dtype)->name, many);
         case_add(l, name, build_mlp, &blocks[i], sizeof blocks[i]);
-        snprintf(name, sizeof name, "linear/norm/%s", tl_dtype_get(blocks[i].dtype)->name);
+        snprintf(name, sizeof name, "linear/norm/%s%s", tl_dtype_get(blocks[i].dtype)->name, many);
         case_add(l, name, build_norm, &blocks[i], sizeof blocks[i]);
     }
 }
