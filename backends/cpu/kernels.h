@@ -57,8 +57,8 @@ typedef void (*tl_fn_panel)(float *y, int64_t y_stride, const void *panel, const
 /* TL_GROUP such x rows, stride bytes apart -> a group of columns, *arranged* in as many bytes, for a level whose panels want it so. x32: for each
  * block the q of all rows, then their d, then their bsum as floats. x256: for each block and 64 of its elements the q of all rows; behind them all, for
  * each block, the d of all rows, then their bsum. */
-typedef void (*tl_fn_arrange_x32)(void *group, const void *x, size_t stride, int64_t k);
-typedef void (*tl_fn_arrange_x256)(void *group, const void *x, size_t stride, int64_t k);
+typedef void (*tl_fn_arrange)(void *group, const void *x, size_t stride, int64_t k);
+typedef tl_fn_arrange tl_fn_arrange_x32, tl_fn_arrange_x256;
 /* The product of a panel, as tl_fn_panel, for whole groups of columns: those of a group start TL_GROUP * x_stride bytes behind those of the last. */
 typedef void (*tl_fn_grouped)(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_groups, int64_t k);
 /* y[r] = row r of TL_PANEL rows of blocks as stored, w_stride bytes apart, times one such x row. */

@@ -34,21 +34,21 @@ size_t tl_cpu_prep_bytes(cpu_prep kind, int64_t k) {
 /* ---- prep ---- */
 
 /* Whole groups of rows are arranged where the level's products want that; rows left over never are. */
-static bool arranges(const tl_cpu *cpu, cpu_prep kind) {
-    return kind == PREP_X32 ? cpu->kernels.arrange_x32[0] != NULL : kind == PREP_X256 && cpu->kernels.arrange_x256[0];
+tl_fn_arrange tl_cpu_arrange_of(const tl_kernels *f, cpu_prep kind) {
+    return kind == PREP_X32 ? f->arrange_x32[0] : kind == PREP_X256 ? f->arrange_x256[0] : NULL;
 }
 
 /* A row to be computed, then a group that is not arranged yet. */
 size_t tl_cpu_prep_scratch(const tl_cpu *cpu, const tl_tensor *x, cpu_prep kind, bool produce) {
     const int64_t k = tl_dim(x, -1);
     const size_t row = produce ? tl_mul_saturated((size_t)k, sizeof(float)) : 0;
-    return arranges(cpu, kind) ? tl_add_saturated(row, tl_mul_saturated(tl_cpu_prep_bytes(kind, k), TL_GROUP)) : row;
+    return tl_cpu_arrange_of(&cpu->kernels, kind) ? tl_add_saturated(row, tl_mul_saturated(tl_cpu_prep_bytes(kind, k), TL_GROUP)) : row;
 }
 
 /* Rows a tile; whole groups. */
 static int64_t prep_each(const cpu_step *s, const cpu_run *r, int64_t rows) {
     const int64_t n = tl_cpu_tile_rows(r->cpu, rows, (double)tl_dim(s->node, -1) * (s->produce ? 8 : 3));
-    return arranges(r->cpu, s->prep) ? (n + TL_GROUP - 1) / TL_GROUP * TL_GROUP : n;
+    return tl_cpu_arrange_of(&r->cpu->kernels, s->prep) ? (n + TL_GROUP - 1) / TL_GROUP * TL_GROUP : n;
 }
 
 static int64_t prep_tiles(const cpu_step *s, const cpu_run *r) {
@@ -75,13 +75,12 @@ static void prep_row(const cpu_step *s, const cpu_run *r, int64_t row, void *out
 static void prep_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *scratch) {
     int64_t rows = tl_plan_rows(r->plan, s->node), n = prep_each(s, r, rows), row = tile * n, end = row + n < rows ? row + n : rows;
     const int64_t k = tl_dim(s->node, -1);
-    const tl_kernels *f = &r->cpu->kernels;
+    const tl_fn_arrange arrange = tl_cpu_arrange_of(&r->cpu->kernels, s->prep);
     char *group = (char *)scratch + (s->produce ? (size_t)k * sizeof(float) : 0);
-    for (; arranges(r->cpu, s->prep) && row + TL_GROUP <= end; row += TL_GROUP) {
+    for (; arrange && row + TL_GROUP <= end; row += TL_GROUP) {
         for (int i = 0; i < TL_GROUP; i++)
             prep_row(s, r, row + i, group + (size_t)i * s->prep_row, scratch);
-        (s->prep == PREP_X32 ? f->arrange_x32[0] : f->arrange_x256[0])((char *)s->address + (size_t)row * s->prep_row, group, s->prep_row,
-                                                                       k);
+        arrange((char *)s->address + (size_t)row * s->prep_row, group, s->prep_row, k);
     }
     for (; row < end; row++)
         prep_row(s, r, row, (char *)s->address + (size_t)row * s->prep_row, scratch);

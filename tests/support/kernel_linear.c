@@ -297,10 +297,7 @@ static bool arrange_columns(const linear_args *v, uint8_t *x, size_t x_bytes) {
     for (int c = 0; rows && c < v->n_cols; c += TL_GROUP) {
         uint8_t *group = x + (size_t)c * x_bytes;
         memcpy(rows, group, TL_GROUP * x_bytes);
-        if (tl_cpu_prep_of(v->type) == PREP_X32)
-            kernel_definitions.arrange_x32[0](group, rows, x_bytes, v->k);
-        else
-            kernel_definitions.arrange_x256[0](group, rows, x_bytes, v->k);
+        tl_cpu_arrange_of(&kernel_definitions, tl_cpu_prep_of(v->type))(group, rows, x_bytes, v->k);
     }
     free(rows);
     return rows != NULL;

@@ -180,7 +180,7 @@ KERNEL_TIMER(tl_fn_panel) {
 }
 
 /* GB/s of rows of x. */
-static kernel_speed arranged(tl_dtype t, void (*fn)(void *, const void *, size_t, int64_t)) {
+static kernel_speed arranged(tl_dtype t, tl_fn_arrange fn) {
     const size_t bytes = x_bytes(t);
     double once;
     prepare(t);
@@ -206,10 +206,7 @@ KERNEL_TIMER(tl_fn_grouped) {
     double one, many;
     prepare(entry);
     tl_cpu_layout_of(entry)->pack(&t, 0, TL_PANEL, weights, packed);
-    if (tl_cpu_prep_of(entry) == PREP_X32)
-        kernel_definitions.arrange_x32[0](group, prepared, bytes, LONG);
-    else
-        kernel_definitions.arrange_x256[0](group, prepared, bytes, LONG);
+    tl_cpu_arrange_of(&kernel_definitions, tl_cpu_prep_of(entry))(group, prepared, bytes, LONG);
     for (size_t i = 0; i < GROUPS; i++)
         memcpy(prepared + i * TL_GROUP * bytes, group, TL_GROUP * bytes);
     TIME(one, fn(y, TL_PANEL, packed, prepared, bytes, 1, LONG));

@@ -64,16 +64,19 @@ int kernel_find(const char *name) {
     return -1;
 }
 
-bool kernel_defined(int i) {
-    int entry;
-    const slot *s = slot_of(i, &entry);
-    return s->of(&kernel_definitions, entry) != NULL;
-}
-
 bool kernel_given(const tl_kernels *k, int i) {
     int entry;
     const slot *s = slot_of(i, &entry);
     return s->of(k, entry) != NULL;
+}
+
+bool kernel_defined(int i) {
+    return kernel_given(&kernel_definitions, i);
+}
+
+bool kernel_optional(int i) {
+    int entry;
+    return slot_of(i, &entry)->optional;
 }
 
 bool kernel_check(const tl_kernels *k, int i, char why[KERNEL_WHY]) {

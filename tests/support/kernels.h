@@ -17,6 +17,7 @@ const char *kernel_name(int i, char *buf, size_t bytes);
 int kernel_find(const char *name); /* -1: none */
 /* Whether kernel i is defined: then every level must have it unless it is optional, else none may. */
 bool kernel_defined(int i);
+bool kernel_optional(int i);                   /* a level may do without */
 bool kernel_given(const tl_kernels *k, int i); /* whether k has it */
 /* True where kernel i of k keeps every promise (or is rightly absent); else why says what broke it. */
 bool kernel_check(const tl_kernels *k, int i, char why[KERNEL_WHY]);
