@@ -14,16 +14,18 @@ enum { TL_PANEL = 16 }; /* weight rows a packed panel (pack.c) */
 enum { TL_GROUP = 24 }; /* columns that are arranged together */
 /* The types that are packed, X(f, name, type) for each, f being whatever X needs; and their rows of a table of kernels f_q4_0 ... */
 /* clang-format off */
-#define TL_BLOCK_TYPES(X, f) \
-    X(f, q4_0, TL_Q4_0)      \
-    X(f, q4_1, TL_Q4_1)      \
-    X(f, q5_0, TL_Q5_0)      \
-    X(f, q5_1, TL_Q5_1)      \
-    X(f, q8_0, TL_Q8_0)      \
-    X(f, q2_k, TL_Q2_K)      \
-    X(f, q3_k, TL_Q3_K)      \
-    X(f, q4_k, TL_Q4_K)      \
-    X(f, q5_k, TL_Q5_K)      \
+#define TL_BLOCK_TYPES(X, f) TL_BLOCK32_TYPES(X, f) TL_BLOCK256_TYPES(X, f)
+#define TL_BLOCK32_TYPES(X, f) \
+    X(f, q4_0, TL_Q4_0)        \
+    X(f, q4_1, TL_Q4_1)        \
+    X(f, q5_0, TL_Q5_0)        \
+    X(f, q5_1, TL_Q5_1)        \
+    X(f, q8_0, TL_Q8_0)
+#define TL_BLOCK256_TYPES(X, f) \
+    X(f, q2_k, TL_Q2_K)         \
+    X(f, q3_k, TL_Q3_K)         \
+    X(f, q4_k, TL_Q4_K)         \
+    X(f, q5_k, TL_Q5_K)         \
     X(f, q6_k, TL_Q6_K)
 /* clang-format on */
 #define TL_KERNEL_ROW(f, name, type) [type] = f##_##name,

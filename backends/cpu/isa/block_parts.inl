@@ -10,6 +10,11 @@ INL bool has_fifth(tl_dtype t) {
     return t == TL_Q5_0 || t == TL_Q5_1;
 }
 
+/* Of the blocks of 32: which unsigned value stands for zero. */
+INL int zero_of(tl_dtype t) {
+    return t == TL_Q4_0 ? 8 : t == TL_Q5_0 ? 16 : 0;
+}
+
 /* Of the blocks of 256: sub-blocks of 32 in place of 16. */
 INL bool is_wide(tl_dtype t) {
     return t == TL_Q4_K || t == TL_Q5_K;

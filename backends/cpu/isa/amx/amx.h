@@ -11,4 +11,10 @@
 #define TL_LEVEL_PREFIX(name) tl_amx_##name
 #include "backends/cpu/isa/kernels.inl"
 
+/* The kernel of a type, from the file's own grouped(), for which the type is a constant. */
+#define TL_AMX_GROUPED(f, name, type)                                                                                         \
+    void f##_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_groups, int64_t k) { \
+        grouped(type, y, y_stride, panel, x, x_stride, n_groups, k);                                                          \
+    }
+
 #endif

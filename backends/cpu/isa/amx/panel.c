@@ -33,23 +33,6 @@ void tl_amx_arrange_x32(void *group, const void *rows, size_t stride, int64_t k)
         }
 }
 
-/* ---- a strip ---- */
-
-typedef struct block {
-    vi values[8];
-    vf d, m;
-} block;
-
-INL void decode(tl_dtype t, const uint8_t *p, block *w) {
-    w->d = scale_of_block(p);
-    w->m = minimum_of_block(t, p);
-    values_of_block(t, p, w->values);
-    UNROLL
-    for (int g = 0; g < 8; g++)
-        if (t == TL_Q4_0 || t == TL_Q5_0)
-            w->values[g] = vi_sub_bytes(w->values[g], _mm512_set1_epi8(t == TL_Q4_0 ? 8 : 16));
-}
-
 /* ---- a tile: a panel times a group ---- */
 
 /* Adds what a block gives half a group, whose sums and scales of x these are. */
@@ -58,12 +41,8 @@ INL void add_block(tl_dtype t, vf *acc, const int32_t *sums, const block *w, con
     UNROLL
     for (int c = 0; c < HALF; c++) {
         const float *dx = (const float *)(const void *)(x + SCALES) + c, *bsum = (const float *)(const void *)(x + SUMS) + c;
-        vf sum = v_from_int(vi_load(sums + c * TL_PANEL)), term;
-        if (has_min(t)) /* m * bsum has 11 + 12 bits */
-            term = v_mul(v_fused(m, v_set(*bsum), v_mul(sum, d)), v_set(*dx));
-        else
-            term = v_mul(sum, v_mul(d, v_set(*dx)));
-        acc[c] = v_here(v_add(acc[c], term));
+        const vf sum = v_from_int(vi_load(sums + c * TL_PANEL));
+        acc[c] = v_here(with_block(t, acc[c], sum, d, m, v_set(*dx), v_set(*bsum)));
     }
 }
 
@@ -137,20 +116,12 @@ INL void grouped(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const
     for (int64_t b = 0; b < k / 32; b += STRIP_BLOCKS, x += STRIP_BLOCKS * GROUP_BLOCK) {
         const int n = k / 32 - b < STRIP_BLOCKS ? (int)(k / 32 - b) : STRIP_BLOCKS;
         for (int i = 0; i < n; i++, p += block_bytes(t))
-            decode(t, p, &strip[i]);
+            decode_block(t, true, p, &strip[i]);
         for (int g = 0; g < n_groups; g++)
             tile(t, y + g * TL_GROUP * y_stride, y_stride, strip, n, x + (size_t)(g * TL_GROUP) * x_stride);
     }
     TILE_RELEASE();
 }
 
-#define GROUPED(f, name, type)                                                                                                \
-    void f##_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_groups, int64_t k) { \
-        grouped(type, y, y_stride, panel, x, x_stride, n_groups, k);                                                          \
-    }
-GROUPED(tl_amx_grouped, q4_0, TL_Q4_0)
-GROUPED(tl_amx_grouped, q4_1, TL_Q4_1)
-GROUPED(tl_amx_grouped, q5_0, TL_Q5_0)
-GROUPED(tl_amx_grouped, q5_1, TL_Q5_1)
-GROUPED(tl_amx_grouped, q8_0, TL_Q8_0)
+TL_BLOCK32_TYPES(TL_AMX_GROUPED, tl_amx_grouped)
 #endif

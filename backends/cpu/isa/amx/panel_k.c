@@ -16,7 +16,6 @@
 #include "backends/cpu/isa/avx512/super.h"
 
 enum { HALF = TL_GROUP / 2, QUARTERS = 4 }; /* a tile takes 64 elements, a quarter of a super-block */
-enum { FOLDED = 124 };                      /* what bytes of Q3_K are moved by */
 /* Bytes: an arranged group has the values of all super-blocks, a quarter of each column after the other, then their ends: scales, then sums. */
 enum { QUARTER = TL_GROUP * 64, VALUES = QUARTERS * QUARTER, SUMS = TL_GROUP * 4, END = TL_GROUP * 36 };
 
@@ -43,11 +42,6 @@ typedef struct strip {
     vf d, m;
 } strip;
 
-/* Bytes times a scale below 8 (or q * sc < 256), two at once in 16 bits: neither product leaves its byte. */
-INL vi times(vi bytes, vi scale) {
-    return _mm512_mullo_epi16(bytes, scale);
-}
-
 /* Two digits of (u - 32) * scale, scale the same in both halves of a lane. */
 INL void split(vi u, vi scale, vi *high, vi *low) {
     const vi q = vi_sub_bytes(u, vi_set(0x20202020)), half = _mm512_set1_epi16(64), mask = _mm512_set1_epi16(127);
@@ -64,9 +58,7 @@ INL void fill(tl_dtype t, strip *w, const uint8_t *block) {
     vi sc[4], mn[4];
     w->d = v_from_f16(block);
     w->m = minimum_of(t, block);
-    UNROLL
-    for (int q = 0; q < quads_of(t); q++)
-        scales_of(t, p, q, &sc[q], &mn[q]);
+    all_scales_of(t, p, sc, mn);
     UNROLL
     for (int i = 0; i < 8; i++)
         w->minima[i] = has_min(t) ? minima(t, mn, i) : _mm512_set1_epi16(-FOLDED);
@@ -74,7 +66,6 @@ INL void fill(tl_dtype t, strip *w, const uint8_t *block) {
     for (int sub = 0; sub < subs_of(t); sub++) {
         const vi scale = pair(sc[sub / 4], sub % 4, sub % 4);
         const vi eights = _mm512_srai_epi16(scale, 3), ones = vi_and(scale, _mm512_set1_epi16(7));
-        const vi move = _mm512_add_epi16(_mm512_mullo_epi16(scale, _mm512_set1_epi16(-4 * 0x101)), _mm512_set1_epi16(FOLDED * 0x101));
         UNROLL
         for (int j = sub * n; j < sub * n + n; j++) {
             vi u = values_of(t, p, j / 8, j % 8);
@@ -84,7 +75,7 @@ INL void fill(tl_dtype t, strip *w, const uint8_t *block) {
                 w->high[j] = times(u, eights);
                 w->low[j] = times(u, ones);
             } else {
-                w->low[j] = t == TL_Q3_K ? _mm512_add_epi16(times(u, scale), move) : times(u, scale);
+                w->low[j] = folded(t, u, scale);
             }
         }
     }
@@ -182,13 +173,5 @@ INL void grouped(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, const
     TILE_RELEASE();
 }
 
-#define GROUPED(f, name, type)                                                                                                \
-    void f##_##name(float *y, int64_t y_stride, const void *panel, const void *x, size_t x_stride, int n_groups, int64_t k) { \
-        grouped(type, y, y_stride, panel, x, x_stride, n_groups, k);                                                          \
-    }
-GROUPED(tl_amx_grouped, q2_k, TL_Q2_K)
-GROUPED(tl_amx_grouped, q3_k, TL_Q3_K)
-GROUPED(tl_amx_grouped, q4_k, TL_Q4_K)
-GROUPED(tl_amx_grouped, q5_k, TL_Q5_K)
-GROUPED(tl_amx_grouped, q6_k, TL_Q6_K)
+TL_BLOCK256_TYPES(TL_AMX_GROUPED, tl_amx_grouped)
 #endif

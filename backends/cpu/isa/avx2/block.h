@@ -2,20 +2,11 @@
 #ifndef TALLY_BLOCK_AVX2_H
 #define TALLY_BLOCK_AVX2_H
 
-#include <string.h>
-
 #include "backends/cpu/isa/avx2/vec.h"
 
 #define INL static inline __attribute__((always_inline))
 
 #include "backends/cpu/isa/block_parts.inl"
-
-/* The same 4 bytes of x in each lane. */
-INL __m256i four(const int8_t *q) {
-    int32_t v;
-    memcpy(&v, q, 4);
-    return _mm256_set1_epi32(v);
-}
 
 INL __m256i load(const void *p) {
     return _mm256_loadu_si256(p);

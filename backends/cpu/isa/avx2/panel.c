@@ -4,12 +4,13 @@
  *
  * maddubs multiplies unsigned by signed bytes and adds pairs in 16 bits. Eight such pairs of nibbles fit (8 * 2 * 15 * 127), four of
  * 5-bit values, one of bytes. Q8_0 is |w| * (x ^ f) + n with f all ones where w < 0: there x ^ f is -x - 1, and n, the sum of the |w| of a
- * row's negative weights, puts it right. |w| <= 128 and -128 <= x ^ f <= 126 (127 where w > 0): two products are within 16 bits.
- * The float step follows quant.h operation by operation; m * bsum has 11 + 12 bits, is exact, and may be fused. */
+ * row's negative weights, puts it right. |w| <= 128 and -128 <= x ^ f <= 126 (127 where w > 0): two products are within 16 bits. */
 #include "backends/cpu/isa/avx2/avx2.h"
 
 #ifdef TL_HAVE_LEVEL
 #include "backends/cpu/isa/avx2/block.h"
+#include "backends/cpu/isa/block_float.inl"
+#include "backends/cpu/isa/interleave.inl"
 
 /* Pins a running sum to its register: left alone, gcc computes all products first and spills them. */
 #define KEEP(v) __asm__("" : "+x"(v))
@@ -23,22 +24,11 @@ INL __m256i sum_pairs(__m256i v) {
     return _mm256_madd_epi16(v, _mm256_set1_epi16(1));
 }
 
-/* ---- facts of a type; type is a constant wherever these are inlined ---- */
-
-#include "backends/cpu/isa/interleave.inl"
-
-INL int offset_of(tl_dtype t) {
-    return t == TL_Q4_0 ? 8 : t == TL_Q5_0 ? 16 : 0;
-}
-
 /* acc + what a block adds. isum without its offset. */
 INL __m256 add_block(tl_dtype t, __m256 acc, __m256i isum, __m256 d, __m256 m, __m256 dx, int32_t bsum) {
-    if (offset_of(t))
-        isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(offset_of(t) * bsum));
-    __m256 sum = _mm256_cvtepi32_ps(isum);
-    __m256 term = has_min(t) ? _mm256_mul_ps(_mm256_fmadd_ps(m, _mm256_set1_ps((float)bsum), _mm256_mul_ps(sum, d)), dx)
-                             : _mm256_mul_ps(sum, _mm256_mul_ps(d, dx));
-    return _mm256_add_ps(acc, term);
+    if (zero_of(t))
+        isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(zero_of(t) * bsum));
+    return with_block(t, acc, v_from_int(isum), d, m, dx, v_set((float)bsum));
 }
 
 /* ---- one column, straight from the panel or the rows ---- */
@@ -49,7 +39,7 @@ INL __m256i dot8(tl_dtype t, const uint8_t *quants, const int8_t *x) {
     if (t == TL_Q8_0) {
         for (int g = 0; g < 8; g++) {
             __m256i w = load(quants + g * 64);
-            part = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(four(x + 4 * g), w));
+            part = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(vi_four(x + 4 * g), w));
             sum = _mm256_add_epi32(sum, sum_pairs(part));
         }
         return sum;
@@ -57,8 +47,9 @@ INL __m256i dot8(tl_dtype t, const uint8_t *quants, const int8_t *x) {
     for (int i = 0; i < 2; i++) { /* four groups fit into 16 bits, also those of 5 bits */
         __m256i u[4];
         decode(t, quants, i, u);
-        part = _mm256_add_epi16(_mm256_maddubs_epi16(u[0], four(x + 8 * i)), _mm256_maddubs_epi16(u[1], four(x + 8 * i + 4)));
-        __m256i rest = _mm256_add_epi16(_mm256_maddubs_epi16(u[2], four(x + 8 * i + 16)), _mm256_maddubs_epi16(u[3], four(x + 8 * i + 20)));
+        part = _mm256_add_epi16(_mm256_maddubs_epi16(u[0], vi_four(x + 8 * i)), _mm256_maddubs_epi16(u[1], vi_four(x + 8 * i + 4)));
+        __m256i rest =
+            _mm256_add_epi16(_mm256_maddubs_epi16(u[2], vi_four(x + 8 * i + 16)), _mm256_maddubs_epi16(u[3], vi_four(x + 8 * i + 20)));
         sum = _mm256_add_epi32(sum, sum_pairs(_mm256_add_epi16(part, rest)));
     }
     return sum;
@@ -124,7 +115,7 @@ INL void ints8(int C, const strip *s, int b, const tl_x32 *const *x, __m256i sum
             sum[h][c] = s->start[b][h];
     for (int g = 0; g < 8; g++)
         for (int c = 0; c < C; c++) {
-            __m256i v = four(x[c][b].q + 4 * g);
+            __m256i v = vi_four(x[c][b].q + 4 * g);
             for (int h = 0; h < 2; h++) {
                 __m256i products = _mm256_maddubs_epi16(s->u[b][g][h], _mm256_xor_si256(v, s->flip[b][g][h]));
                 sum[h][c] = _mm256_add_epi32(sum[h][c], _mm256_madd_epi16(products, ones));
@@ -144,7 +135,7 @@ INL void ints(int fit, int C, const strip *s, int b, const tl_x32 *const *x, __m
                 part[h][c] = _mm256_setzero_si256();
         for (int g = g0; g < g0 + fit; g++)
             for (int c = 0; c < C; c++) {
-                __m256i v = four(x[c][b].q + 4 * g);
+                __m256i v = vi_four(x[c][b].q + 4 * g);
                 for (int h = 0; h < 2; h++) {
                     part[h][c] = _mm256_add_epi16(part[h][c], _mm256_maddubs_epi16(s->u[b][g][h], v));
                     KEEP(part[h][c]);

@@ -8,8 +8,6 @@
 #include "backends/cpu/isa/avx2/avx2.h"
 
 #ifdef TL_HAVE_LEVEL
-#include <string.h>
-
 #include "backends/cpu/isa/avx2/vec.h"
 #include "backends/cpu/isa/super_parts.inl"
 #include "backends/cpu/isa/interleave.inl"
@@ -27,12 +25,6 @@ enum { AHEAD = 4096 };
 /* Groups whose products are added in 16 bits: 2 * most * 127 each, and no further than a sub-block. */
 INL int fit_of(tl_dtype t) {
     return t == TL_Q6_K ? 2 : t == TL_Q4_K ? 8 : 4;
-}
-
-INL __m256i four(const void *q) {
-    int32_t v;
-    memcpy(&v, q, 4);
-    return _mm256_set1_epi32(v);
 }
 
 /* The bytes at i and j of each lane, with their sign, as a pair of 16 bits. */
@@ -102,10 +94,10 @@ INL __m256 one_block(tl_dtype t, bool asks, __m256 acc, const uint8_t *block, in
             _mm_prefetch((const char *)block + AHEAD + (size_t)(8 * h + r) * (block_bytes(t) / 16) + i, _MM_HINT_T0);
         UNROLL
         for (int j0 = 0; j0 < 8; j0 += fit) {
-            __m256i part = _mm256_maddubs_epi16(values_of(t, p, r, j0), four(x->q + 32 * r + 4 * j0));
+            __m256i part = _mm256_maddubs_epi16(values_of(t, p, r, j0), vi_four(x->q + 32 * r + 4 * j0));
             UNROLL
             for (int j = j0 + 1; j < j0 + fit; j++)
-                part = _mm256_add_epi16(part, _mm256_maddubs_epi16(values_of(t, p, r, j), four(x->q + 32 * r + 4 * j)));
+                part = _mm256_add_epi16(part, _mm256_maddubs_epi16(values_of(t, p, r, j), vi_four(x->q + 32 * r + 4 * j)));
             const int sub = is_wide(t) ? r : 2 * r + j0 / 4;
             s = add_pairs(s, part, pair(sc[sub / 4], sub % 4, sub % 4));
             KEEP(s);
@@ -183,7 +175,7 @@ INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const strip *w, con
                 part[0][c] = part[1][c] = _mm256_setzero_si256();
             for (int j = j0; j < j0 + fit; j++)
                 for (int c = 0; c < C; c++) {
-                    __m256i v = four(x[c]->q + 32 * r + 4 * j);
+                    __m256i v = vi_four(x[c]->q + 32 * r + 4 * j);
                     for (int h = 0; h < 2; h++) {
                         part[h][c] = _mm256_add_epi16(part[h][c], _mm256_maddubs_epi16(w->u[r][j][h], v));
                         KEEP(part[h][c]);

@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 /* clang-format off */
 enum { VL = 8, REGISTERS = 16 };
@@ -96,6 +97,8 @@ static inline void v_join(float *p, vf even, vf odd) {
 /* ---- integers: bytes as they lie, and pairs of 16 bits ---- */
 
 static inline vi vi_load(const void *p) { return _mm256_loadu_si256(p); }
+/* The same 4 bytes in each lane. */
+static inline vi vi_four(const void *p) { int32_t v; memcpy(&v, p, 4); return vi_set(v); }
 static inline vf v_from_int(vi a) { return _mm256_cvtepi32_ps(a); }
 static inline vi vi_pairs(vi acc, vi a, vi b) { return vi_add(acc, _mm256_madd_epi16(a, b)); }
 static inline vi vi_sub_bytes(vi a, vi b) { return _mm256_sub_epi8(a, b); }

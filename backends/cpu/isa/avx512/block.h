@@ -8,6 +8,7 @@
 #define INL static inline __attribute__((always_inline))
 
 #include "backends/cpu/isa/block_parts.inl"
+#include "backends/cpu/isa/block_float.inl"
 
 /* Bits `at` .. at + 3 of each lane, one a byte, worth 16: permutexvar reads no more of a lane than these four. */
 INL vi fifths(vi bits, int at) {
@@ -39,12 +40,22 @@ INL void values_of_block(tl_dtype t, const uint8_t *p, vi *u) {
     }
 }
 
-INL vf scale_of_block(const uint8_t *p) {
-    return v_from_f16(p);
-}
+/* A decoded block: values, signed (less what stands for zero) or unsigned (bytes of Q8_0 moved by 128), scales, minima. */
+typedef struct block {
+    vi values[8];
+    vf d, m;
+} block;
 
-INL vf minimum_of_block(tl_dtype t, const uint8_t *p) {
-    return has_min(t) ? v_from_f16(p + 2 * TL_PANEL) : v_set(0.0f);
+INL void decode_block(tl_dtype t, bool is_signed, const uint8_t *p, block *w) {
+    w->d = v_from_f16(p);
+    w->m = has_min(t) ? v_from_f16(p + 2 * TL_PANEL) : v_set(0.0f);
+    values_of_block(t, p, w->values);
+    UNROLL
+    for (int g = 0; g < 8; g++)
+        if (is_signed && zero_of(t))
+            w->values[g] = vi_sub_bytes(w->values[g], _mm512_set1_epi8((char)zero_of(t)));
+        else if (!is_signed && t == TL_Q8_0)
+            w->values[g] = vi_xor(w->values[g], _mm512_set1_epi8((char)-128));
 }
 
 #endif

@@ -20,25 +20,12 @@ enum { AHEAD = 4096 };      /* bytes of prefetch: at its speed memory needs from
 
 #include "backends/cpu/isa/interleave.inl"
 
+/* How far values are from what they stand for once they are unsigned. */
 INL int offset_of(tl_dtype t) {
-    return t == TL_Q4_0 ? 8 : t == TL_Q5_0 ? 16 : t == TL_Q8_0 ? 128 : 0;
+    return t == TL_Q8_0 ? 128 : zero_of(t);
 }
 
 /* ---- a block ---- */
-
-typedef struct block {
-    __m512i u[8];
-    __m512 d, m;
-} block;
-
-INL void decode(tl_dtype t, const uint8_t *p, block *w) {
-    w->d = scale_of_block(p);
-    w->m = minimum_of_block(t, p);
-    values_of_block(t, p, w->u);
-    UNROLL
-    for (int g = 0; g < 8; g++)
-        w->u[g] = t == TL_Q8_0 ? _mm512_xor_si512(w->u[g], _mm512_set1_epi8((char)-128)) : w->u[g];
-}
 
 INL const tl_x32 *column(const void *x, size_t x_stride, int c) {
     return (const void *)((const char *)x + (size_t)c * x_stride);
@@ -49,14 +36,9 @@ INL __m512i start_of(tl_dtype t, int32_t bsum) {
     return offset_of(t) ? _mm512_madd_epi16(_mm512_set1_epi32(bsum), _mm512_set1_epi32(-offset_of(t) & 0xFFFF)) : _mm512_setzero_si512();
 }
 
-/* acc + what a block adds. */
 INL __m512 add_block(tl_dtype t, __m512 acc, __m512i isum, const block *w, const tl_x32 *x) {
-    __m512 sum = _mm512_cvtepi32_ps(isum), dx = _mm512_set1_ps(x->d), term;
-    if (has_min(t))
-        term = _mm512_mul_ps(_mm512_fmadd_ps(w->m, _mm512_cvtepi32_ps(_mm512_set1_epi32(x->bsum)), _mm512_mul_ps(sum, w->d)), dx);
-    else
-        term = _mm512_mul_ps(sum, _mm512_mul_ps(w->d, dx));
-    return _mm512_add_ps(acc, term);
+    const vf bsum = v_from_int(vi_set(x->bsum)); /* converted there, a word is spread by the load */
+    return with_block(t, acc, v_from_int(isum), w->d, w->m, v_set(x->d), bsum);
 }
 
 /* Adds a block to the sum of one column. */
@@ -64,8 +46,8 @@ INL __m512 one(tl_dtype t, __m512 acc, const block *w, const tl_x32 *x) {
     __m512i even = start_of(t, x->bsum), odd = _mm512_setzero_si512();
     UNROLL
     for (int g = 0; g < 8; g += 2) {
-        even = vi_products(even, w->u[g], x->q + 4 * g);
-        odd = vi_products(odd, w->u[g + 1], x->q + 4 * g + 4);
+        even = vi_products(even, w->values[g], x->q + 4 * g);
+        odd = vi_products(odd, w->values[g + 1], x->q + 4 * g + 4);
     }
     return add_block(t, acc, _mm512_add_epi32(even, odd), w, x);
 }
@@ -80,7 +62,7 @@ INL void some(tl_dtype t, __m512 *acc, const block *w, const void *x, size_t x_s
     for (int g = 0; g < 8; g++) {
         UNROLL
         for (int c = 0; c < CHAINS; c++)
-            sum[c] = vi_products(sum[c], w->u[g], column(x, x_stride, c)->q + 4 * g);
+            sum[c] = vi_products(sum[c], w->values[g], column(x, x_stride, c)->q + 4 * g);
     }
     UNROLL
     for (int c = 0; c < CHAINS; c++)
@@ -97,7 +79,7 @@ INL void one_column(tl_dtype t, float *y, const uint8_t *panel, const source *ro
         for (size_t i = 0; i < block_bytes(t) && !rows; i += 64)
             _mm_prefetch((const char *)p + AHEAD + i, _MM_HINT_T0);
         block w;
-        decode(t, p, &w);
+        decode_block(t, false, p, &w);
         acc = one(t, acc, &w, &x[b]);
     }
     _mm512_storeu_ps(y, acc);
@@ -137,7 +119,7 @@ INL void many_columns(tl_dtype t, float *y, int64_t y_stride, const uint8_t *p, 
     for (int64_t b = 0; b < k / 32; b += STRIP_BLOCKS) {
         const int n = k / 32 - b < STRIP_BLOCKS ? (int)(k / 32 - b) : STRIP_BLOCKS;
         for (int i = 0; i < n; i++, p += block_bytes(t))
-            decode(t, p, &strip[i]);
+            decode_block(t, false, p, &strip[i]);
         int c = 0;
         for (; c + COLUMNS <= n_cols; c += COLUMNS)
             tile(t, COLUMNS, y + c * y_stride, y_stride, strip, n, column(x, x_stride, c) + b, x_stride);

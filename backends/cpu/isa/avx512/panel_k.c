@@ -16,7 +16,6 @@ enum {
     FEW = CHAINS - 1
 }; /* of a tile, those summed side by side, as in panel.c, and up to which there is no tile */
 enum { AHEAD = 4096 };
-enum { FOLDED = 124 }; /* what bytes of a Q3_K strip are moved by */
 
 /* Is a strip's scale in its bytes? */
 INL bool folds(tl_dtype t) {
@@ -65,9 +64,7 @@ INL vf one_block(tl_dtype t, bool asks, vf acc, const uint8_t *block, const tl_x
     vi s[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)}; /* of values 0, 2, 4, 6 bits up */
     if (offset_log2(t))
         starts_of(t, x, starts);
-    UNROLL
-    for (int q = 0; q < quads_of(t); q++)
-        scales_of(t, p, q, &sc[q], &mn[q]);
+    all_scales_of(t, p, sc, mn);
     UNROLL
     for (int r = 0; r < 8; r++) {
         for (size_t i = 0; asks && i < block_bytes(t) / 8; i += 64) /* a few lines at a time: a burst would fill the queue of misses */
@@ -123,24 +120,18 @@ INL void fill(tl_dtype t, strip *w, const uint8_t *block) {
     vi sc[4], mn[4];
     w->d = v_from_f16(block);
     w->m = minimum_of(t, block);
-    UNROLL
-    for (int q = 0; q < quads_of(t); q++)
-        scales_of(t, p, q, &sc[q], &mn[q]);
+    all_scales_of(t, p, sc, mn);
     UNROLL
     for (int i = 0; i < 8; i++)
         w->minima[i] = offset_log2(t) ? vi_set(0) : minima(t, mn, i);
     UNROLL
     for (int sub = 0; sub < subs_of(t); sub++) {
-        /* Bytes times a scale, two at once in 16 bits: neither product leaves its byte once it is moved. */
-        vi scale = pair(sc[sub / 4], sub % 4, sub % 4), move = _mm512_mullo_epi16(scale, _mm512_set1_epi16(-4 * 0x101));
-        move = _mm512_add_epi16(move, _mm512_set1_epi16(FOLDED * 0x101));
+        const vi scale = pair(sc[sub / 4], sub % 4, sub % 4);
         w->sc[sub] = vi_byte(sc[sub / 4], (unsigned)sub % 4);
         UNROLL
         for (int j = sub * n; j < sub * n + n; j++) {
-            vi u = values_of(t, p, j / 8, j % 8);
-            if (folds(t))
-                u = _mm512_mullo_epi16(u, scale);
-            w->u[j] = t == TL_Q3_K ? _mm512_add_epi16(u, move) : u;
+            const vi u = values_of(t, p, j / 8, j % 8);
+            w->u[j] = folds(t) ? folded(t, u, scale) : u;
         }
     }
 }

@@ -34,4 +34,24 @@ INL vf minimum_of(tl_dtype t, const uint8_t *block) {
     return has_min(t) ? v_from_f16(block + 2 * TL_PANEL) : v_set(0.0f);
 }
 
+/* Scales and minima of all sub-blocks. */
+INL void all_scales_of(tl_dtype t, const uint8_t *p, vi *sc, vi *mn) {
+    UNROLL
+    for (int q = 0; q < quads_of(t); q++)
+        scales_of(t, p, q, &sc[q], &mn[q]);
+}
+
+/* Bytes times a scale that stands twice in a lane, two at once in 16 bits: for products that do not leave their byte. */
+INL vi times(vi bytes, vi scale) {
+    return _mm512_mullo_epi16(bytes, scale);
+}
+
+enum { FOLDED = 124 }; /* what products of Q3_K are moved by: (q - 4) * sc is -124 .. 128 */
+
+/* Values of Q2_K and Q3_K with their scale multiplied into them, which fits a byte: 3 * 15, or once it is moved. */
+INL vi folded(tl_dtype t, vi u, vi scale) {
+    const vi move = _mm512_add_epi16(_mm512_mullo_epi16(scale, _mm512_set1_epi16(-4 * 0x101)), _mm512_set1_epi16(FOLDED * 0x101));
+    return t == TL_Q3_K ? _mm512_add_epi16(times(u, scale), move) : times(u, scale);
+}
+
 #endif

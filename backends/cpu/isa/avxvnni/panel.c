@@ -8,6 +8,7 @@
 #ifdef TL_HAVE_LEVEL
 #include "backends/cpu/isa/avx2/block.h"
 #include "backends/cpu/isa/avxvnni/products.h"
+#include "backends/cpu/isa/block_float.inl"
 #include "backends/cpu/isa/interleave.inl"
 #include "backends/cpu/isa/unroll.h"
 
@@ -16,8 +17,9 @@ enum { STRIP_BLOCKS = 16 }; /* blocks decoded at once: 8 KiB of weights */
 enum { FEW = 3 };           /* columns up to which decoding each time is no dearer than a strip */
 enum { AHEAD = 4096 };      /* bytes of prefetch, as in isa/avx512/panel.c */
 
+/* How far values are from what they stand for once they are unsigned. */
 INL int offset_of(tl_dtype t) {
-    return t == TL_Q4_0 ? 8 : t == TL_Q5_0 ? 16 : t == TL_Q8_0 ? 128 : 0;
+    return t == TL_Q8_0 ? 128 : zero_of(t);
 }
 
 /* The 32 values of 8 rows, unsigned; p: the half's first group. */
@@ -37,12 +39,8 @@ INL vf minimum_of_half(tl_dtype t, const uint8_t *block, int h) {
     return has_min(t) ? halves(block + 2 * TL_PANEL + 16 * h) : v_set(0.0f);
 }
 
-/* acc + what a block adds. */
 INL vf add_block(tl_dtype t, vf acc, vi isum, vf d, vf m, const tl_x32 *x) {
-    const vf sum = v_from_int(isum), dx = v_set(x->d);
-    if (has_min(t)) /* m * bsum has 11 + 12 bits */
-        return v_add(acc, v_mul(v_fused(m, v_set((float)x->bsum), v_mul(sum, d)), dx));
-    return v_add(acc, v_mul(sum, v_mul(d, dx)));
+    return with_block(t, acc, v_from_int(isum), d, m, v_set(x->d), v_set((float)x->bsum));
 }
 
 /* ---- one column, straight from the panel or the rows ---- */
@@ -60,8 +58,8 @@ INL void one_column(tl_dtype t, float *y, const uint8_t *panel, const source *ro
             values_of_half(t, p + head_bytes(t) + 32 * h, u);
             UNROLL
             for (int g = 0; g < 8; g += 2) {
-                even = vi_products(even, u[g], four(x[b].q + 4 * g));
-                odd = vi_products(odd, u[g + 1], four(x[b].q + 4 * g + 4));
+                even = vi_products(even, u[g], vi_four(x[b].q + 4 * g));
+                odd = vi_products(odd, u[g + 1], vi_four(x[b].q + 4 * g + 4));
             }
             acc[h] = add_block(t, acc[h], vi_add(even, odd), halves(p + 16 * h), minimum_of_half(t, p, h), &x[b]);
         }
@@ -98,7 +96,7 @@ INL void tile(tl_dtype t, int C, float *y, int64_t y_stride, const block *strip,
             const vi low = w->u[0][g], high = w->u[1][g];
             UNROLL
             for (int c = 0; c < C; c++) {
-                const vi v = four(x[c][b].q + 4 * g);
+                const vi v = vi_four(x[c][b].q + 4 * g);
                 sum[0][c] = vi_products(sum[0][c], low, v);
                 sum[1][c] = vi_products(sum[1][c], high, v);
             }

@@ -2,8 +2,6 @@
 #include "backends/cpu/isa/avxvnni/avxvnni.h"
 
 #ifdef TL_HAVE_LEVEL
-#include <string.h>
-
 #include "backends/cpu/isa/avxvnni/products.h"
 
 enum { DOT_GROUPS = 6 };
@@ -11,11 +9,8 @@ enum { DOT_GROUPS = 6 };
 /* Two chains for each of the groups, which alone are too few to hide the five cycles of a product. */
 static inline __attribute__((always_inline)) vi dots8(vi acc, vi u, const int8_t *x) {
     vi sum[2] = {acc, vi_set(0)};
-    for (int i = 0; i < 8; i++) {
-        int32_t four;
-        memcpy(&four, x + 4 * i, 4);
-        sum[i % 2] = vi_products(sum[i % 2], u, vi_set(four));
-    }
+    for (int i = 0; i < 8; i++)
+        sum[i % 2] = vi_products(sum[i % 2], u, vi_four(x + 4 * i));
     return vi_add(sum[0], sum[1]);
 }
 
