@@ -7,9 +7,13 @@
 #include "ops/ops.h"
 #include "tensor/platform.h"
 
-enum {
-    COLUMNS = 4 * TL_GROUP
-}; /* rows of x a pass over a tile's weights, which are decoded once for them; quantised, they mostly stay in L2 */
+/* Rows of x a pass over a tile's weights, which are decoded once for them; quantised, they mostly stay in L2. As floats they are four times as
+ * large, and each is fetched for a pass: fewer of them, and more weights, which take turns with them there. */
+enum { COLUMNS = 4 * TL_GROUP, FLOAT_COLUMNS = TL_GROUP, TILE_BYTES = 64 << 10, FLOAT_TILE_BYTES = 384 << 10 };
+
+static int columns_each(const tl_tensor *w) {
+    return tl_cpu_layout_of(w->dtype) ? COLUMNS : FLOAT_COLUMNS;
+}
 
 cpu_prep tl_cpu_prep_of(tl_dtype weight) {
     switch (tl_dtype_get(weight)->kind) {
@@ -122,11 +126,12 @@ size_t tl_cpu_linear_scratch(const tl_tensor *linear) {
     return tl_add_saturated(COLUMNS * TL_PANEL * sizeof(float), is_stored(w) ? panel_bytes(w) : 0);
 }
 
-/* Panels a tile: about 64 KiB of weights, but enough tiles for all threads. */
+/* Panels a tile: enough weights to share what is fetched for a tile, but enough tiles for all threads. */
 static int64_t panels_each(const cpu_step *s, const cpu_run *r, int64_t panels) {
     const tl_tensor *w = s->linear->src[1];
     size_t bytes = panel_bytes(w);
-    int64_t most = bytes < 65536 ? (int64_t)(65536 / bytes) : 1;
+    const size_t whole = columns_each(w) == COLUMNS || tl_plan_rows(r->plan, s->node) == 1 ? TILE_BYTES : FLOAT_TILE_BYTES;
+    int64_t most = bytes < whole ? (int64_t)(whole / bytes) : 1;
     int64_t even = (panels + r->cpu->threads * 4 - 1) / (r->cpu->threads * 4);
     double work = (double)tl_dim(w, 1) * TL_PANEL * (double)tl_plan_rows(r->plan, s->node);
     int64_t least = (int64_t)(2.0 * r->cpu->tile / work) + 1;
@@ -206,8 +211,9 @@ typedef struct job {
 } job;
 
 static part part_at(const job *j, int64_t panel, int64_t c0) {
-    int64_t rows = tl_dim(j->w, 0) - panel * TL_PANEL, columns = j->columns - c0;
-    return (part){panel * TL_PANEL, c0, rows < TL_PANEL ? (int)rows : TL_PANEL, columns < COLUMNS ? (int)columns : COLUMNS};
+    const int64_t rows = tl_dim(j->w, 0) - panel * TL_PANEL, columns = j->columns - c0;
+    const int most = columns_each(j->w);
+    return (part){panel * TL_PANEL, c0, rows < TL_PANEL ? (int)rows : TL_PANEL, columns < most ? (int)columns : most};
 }
 
 /* Rows of floats, or a panel of blocks, times some columns. */
@@ -260,7 +266,7 @@ static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *
         }
         return;
     }
-    for (int64_t c0 = 0; c0 < j.columns; c0 += COLUMNS)
+    for (int64_t c0 = 0; c0 < j.columns; c0 += columns_each(w))
         for (int64_t panel = first; panel < end; panel++)
             multiply(&j, weights + (size_t)panel * bytes, part_at(&j, panel, c0));
 }

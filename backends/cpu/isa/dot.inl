@@ -6,7 +6,8 @@
 #define INL static inline __attribute__((always_inline))
 
 enum { GROUPS = 16 / VL };
-enum { LINE = 32 }; /* elements between two requests to memory */
+enum { PART = 512 }; /* elements of k that all rows of weights go by before the next ones */
+enum { LINE = 32 };  /* elements between two requests to memory */
 
 INL vf load_weights(tl_dtype t, const char *w, int64_t i) {
     return t == TL_F16 ? v_from_f16(w + 2 * i) : t == TL_BF16 ? v_from_bf16(w + 2 * i) : v_load((const void *)(w + 4 * i));
@@ -31,16 +32,17 @@ INL const float *column(const void *x, size_t stride, int c) {
     return (const void *)((const char *)x + (size_t)c * stride);
 }
 
-/* R weight rows times C rows of x. t, R and C are constants wherever this is inlined. */
-INL void tile(tl_dtype t, int R, int C, float *y, int64_t y_stride, const char *w, size_t w_stride, const void *x, size_t x_stride,
-              int64_t k) {
-    int64_t done = k / 16 * 16;
+/* Adds R weight rows from `row` on times C rows of x, elements from .. to - 1, whole sixteens, to sums that stay in memory from one part of k to the next;
+ * t, R and C are constants wherever this is inlined. */
+INL void tile(tl_dtype t, int R, int C, vf (*sums)[TL_PANEL][GROUPS], int row, const char *w, size_t w_stride, const void *x,
+              size_t x_stride, int64_t from, int64_t to) {
+    w += (size_t)row * w_stride;
     vf s[TILE_ROWS][TILE_COLUMNS][GROUPS];
     for (int r = 0; r < R; r++)
         for (int c = 0; c < C; c++)
             for (int g = 0; g < GROUPS; g++)
-                s[r][c][g] = v_set(0.0f);
-    for (int64_t i = 0; i < done; i += 16) {
+                s[r][c][g] = from ? sums[c][row + r][g] : v_set(0.0f);
+    for (int64_t i = from; i < to; i += 16) {
         if (C == 1 && i % LINE == 0) /* memory bounds one column: ask for the same part of the next rows */
             for (int r = 0; r < R; r++)
                 for (size_t j = 0; j < LINE * size_of(t); j += 64)
@@ -57,38 +59,64 @@ INL void tile(tl_dtype t, int R, int C, float *y, int64_t y_stride, const char *
         }
     }
     for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++) {
-            if (done == k) {
-                y[c * y_stride + r] = v_fold(s[r][c]);
-                continue;
-            }
-            float lane[16];
+        for (int c = 0; c < C; c++)
             for (int g = 0; g < GROUPS; g++)
-                v_store(lane + g * VL, s[r][c][g]);
-            for (int64_t i = done; i < k; i++)
-                lane[i % 16] += one_weight(t, w + (size_t)r * w_stride, i) * column(x, x_stride, c)[i];
-            y[c * y_stride + r] = tl_fold16(lane);
-        }
+                sums[c][row + r][g] = s[r][c][g];
 }
 
-/* C rows of x against all weight rows. */
+/* The elements of k that are no whole sixteen, of one weight row and one row of x. */
+INL void rest(tl_dtype t, vf *sum, const char *w, const float *x, int64_t k) {
+    float lane[16];
+    for (int g = 0; g < GROUPS; g++)
+        v_store(lane + g * VL, sum[g]);
+    for (int64_t i = k / 16 * 16; i < k; i++)
+        lane[i % 16] += one_weight(t, w, i) * x[i];
+    for (int g = 0; g < GROUPS; g++)
+        sum[g] = v_load(lane + g * VL);
+}
+
+/* C rows of x against at most TL_PANEL weight rows. Several rows of x stay in the nearest cache while all weight rows go by one part of k. */
 INL void columns(tl_dtype t, int C, float *y, int64_t y_stride, const char *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
                  int64_t k) {
-    int r = 0;
-    for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS)
-        tile(t, TILE_ROWS, C, y + r, y_stride, w + (size_t)r * w_stride, w_stride, x, x_stride, k);
-    for (; r < n_rows; r++)
-        tile(t, 1, C, y + r, y_stride, w + (size_t)r * w_stride, w_stride, x, x_stride, k);
+    const int64_t done = k / 16 * 16, part = C > 1 ? PART : done;
+    vf sums[TILE_COLUMNS][TL_PANEL][GROUPS];
+    int64_t from = 0;
+    do {
+        const int64_t to = from + part < done ? from + part : done;
+        int r = 0;
+        for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS)
+            tile(t, TILE_ROWS, C, sums, r, w, w_stride, x, x_stride, from, to);
+        for (; r < n_rows; r++)
+            tile(t, 1, C, sums, r, w, w_stride, x, x_stride, from, to);
+        from = to;
+    } while (from < done);
+    for (int c = 0; c < C; c++, y += y_stride) {
+        for (int r = 0; done < k && r < n_rows; r++)
+            rest(t, sums[c][r], w + (size_t)r * w_stride, column(x, x_stride, c), k);
+        int r = 0;
+        for (; r + FOLDS <= n_rows; r += FOLDS)
+            v_folds(y + r, sums[c] + r);
+        for (; r < n_rows; r++)
+            y[r] = v_fold(sums[c][r]);
+    }
 }
 
-#define DOT(name, type)                                                                                                                    \
-    void TL_ISA(dot_##name)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,        \
-                            int n_cols, int64_t k) {                                                                                       \
-        int c = 0;                                                                                                                         \
-        for (; c + TILE_COLUMNS <= n_cols; c += TILE_COLUMNS)                                                                              \
-            columns(type, TILE_COLUMNS, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);             \
-        for (; c < n_cols; c++)                                                                                                            \
-            columns(type, 1, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);                        \
+/* All rows of x against at most TL_PANEL weight rows. */
+INL void panel(tl_dtype t, float *y, int64_t y_stride, const char *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
+               int n_cols, int64_t k) {
+    int c = 0;
+    for (; c + TILE_COLUMNS <= n_cols; c += TILE_COLUMNS)
+        columns(t, TILE_COLUMNS, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);
+    for (; c < n_cols; c++)
+        columns(t, 1, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);
+}
+
+#define DOT(name, type)                                                                                                                   \
+    void TL_ISA(dot_##name)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,       \
+                            int n_cols, int64_t k) {                                                                                      \
+        for (int r = 0; r < n_rows; r += TL_PANEL)                                                                                        \
+            panel(type, y + r, y_stride, (const char *)w + (size_t)r * w_stride, w_stride, n_rows - r < TL_PANEL ? n_rows - r : TL_PANEL, \
+                  x, x_stride, n_cols, k);                                                                                                \
     }
 
 DOT(f32, TL_F32)
