@@ -12,7 +12,7 @@ void TL_ISA(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t
         const char *p = (const char *)x + (size_t)r * stride;
         int64_t i = 0;
         for (; i < 2 * d; i += 64) /* what lies there may be of another tensor, or nothing: asking is no reading */
-            __builtin_prefetch(p + ROWS_AHEAD * stride + i);
+            __builtin_prefetch(p + ROWS_AHEAD * stride + i, 0, 2); /* to the second cache: it takes more requests at a time */
         for (i = 0; i + 2 * VL <= d; i += 2 * VL) {
             vf a = v_from_f16(p + 2 * i), b = v_from_f16(p + 2 * (i + VL));
             v_store(y + r * d + i, a);
@@ -81,7 +81,7 @@ static inline __attribute__((always_inline)) float one_score(bool half, const fl
     return tl_fold16(lane);
 }
 
-static inline __attribute__((always_inline)) void scores_of(bool half, float *s, const float *q, const float *keys, int64_t n, int64_t d) {
+static inline __attribute__((always_inline)) void scores_at(bool half, float *s, const float *q, const float *keys, int64_t n, int64_t d) {
     int64_t t = 0;
     for (; d % 16 == 0 && t + FOLDS <= n; t += FOLDS)
         some_scores(FOLDS, half, s + t, q, keys + t * d, d);
@@ -89,6 +89,15 @@ static inline __attribute__((always_inline)) void scores_of(bool half, float *s,
         some_scores(4, half, s + t, q, keys + t * d, d);
     for (; t < n; t++)
         s[t] = one_score(half, q, keys + t * d, d);
+}
+
+/* Lengths that most heads have, as constants: the keys lie fixed distances apart, and addresses of them need no register each. */
+static inline __attribute__((always_inline)) void scores_of(bool half, float *s, const float *q, const float *keys, int64_t n, int64_t d) {
+    switch (d) {
+    case 64: scores_at(half, s, q, keys, n, 64); break;
+    case 128: scores_at(half, s, q, keys, n, 128); break;
+    default: scores_at(half, s, q, keys, n, d); break;
+    }
 }
 
 void TL_ISA(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
