@@ -48,8 +48,8 @@ typedef void (*tl_fn_layer_norm)(float *y, const float *x, const float *w, const
 typedef void (*tl_fn_softmax)(float *y, const float *x, const float *mask, float scale, int64_t n);
 /* One head: x [d], angles [pairs][2] (cos, sin). */
 typedef void (*tl_fn_rope)(float *y, const float *x, const float *angles, int64_t pairs, int64_t d, tl_rope_mode mode);
-/* y[c * y_stride + r] = w row r . x column c for rows < n_rows, columns < n_cols. w rows of floats w_stride bytes apart; x rows (of 13 bits
- * for halves, else plain f32) x_stride bytes apart. */
+/* y[c * y_stride + r] = w row r . x column c for rows < n_rows (TL_PANEL at most), columns < n_cols. w rows of floats w_stride bytes apart; x
+ * rows (of 13 bits for halves, else plain f32) x_stride bytes apart. */
 typedef void (*tl_fn_dot)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
                           int n_cols, int64_t k);
 /* TL_PANEL rows of blocks as stored, w_stride bytes apart -> one packed panel (pack.c has the layout). */

@@ -129,11 +129,11 @@ size_t tl_cpu_linear_scratch(const tl_tensor *linear) {
 /* Panels a tile: enough weights to share what is fetched for a tile, but enough tiles for all threads. */
 static int64_t panels_each(const cpu_step *s, const cpu_run *r, int64_t panels) {
     const tl_tensor *w = s->linear->src[1];
-    size_t bytes = panel_bytes(w);
-    const size_t whole = columns_each(w) == COLUMNS || tl_plan_rows(r->plan, s->node) == 1 ? TILE_BYTES : FLOAT_TILE_BYTES;
+    const int64_t rows = tl_plan_rows(r->plan, s->node);
+    const size_t bytes = panel_bytes(w), whole = !tl_cpu_layout_of(w->dtype) && rows > 1 ? FLOAT_TILE_BYTES : TILE_BYTES;
     int64_t most = bytes < whole ? (int64_t)(whole / bytes) : 1;
     int64_t even = (panels + r->cpu->threads * 4 - 1) / (r->cpu->threads * 4);
-    double work = (double)tl_dim(w, 1) * TL_PANEL * (double)tl_plan_rows(r->plan, s->node);
+    double work = (double)tl_dim(w, 1) * TL_PANEL * (double)rows;
     int64_t least = (int64_t)(2.0 * r->cpu->tile / work) + 1;
     int64_t n = even < most ? even : most;
     return n > least ? n : least;

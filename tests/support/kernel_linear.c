@@ -220,6 +220,10 @@ KERNEL_CHECKER(tl_fn_dot) {
         for (int c = 0; c < N_COLUMN_COUNTS; c++, turn++)
             if (!check_dot_shape(j, (shape){rows, column_count(c, turn), 1 + turn * 7 % 80}, turn))
                 return false;
+    /* rows that a level may cut along k, tiles of columns and a rest of them */
+    for (int rows = 1; rows <= MOST_ROWS; rows++, turn += N_COLUMN_COUNTS)
+        if (!check_dot_shape(j, (shape){rows, column_count(N_COLUMN_COUNTS - 1, turn), 497 + rows * 131 % 1600}, turn))
+            return false;
     /* long rows, and more columns than a driver gives at once */
     return check_dot_shape(j, (shape){3, 2, 8192}, 0) && check_dot_shape(j, (shape){16, 5, 4096}, 1) &&
            check_dot_shape(j, (shape){5, 197, 3}, 1);

@@ -75,7 +75,7 @@ INL void rest(tl_dtype t, vf *sum, const char *w, const float *x, int64_t k) {
         sum[g] = v_load(lane + g * VL);
 }
 
-/* C rows of x against at most TL_PANEL weight rows. Several rows of x stay in the nearest cache while all weight rows go by one part of k. */
+/* C rows of x against all weight rows. Several rows of x stay in the nearest cache while all weight rows go by one part of k. */
 INL void columns(tl_dtype t, int C, float *y, int64_t y_stride, const char *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
                  int64_t k) {
     const int64_t done = k / 16 * 16, part = C > 1 ? PART : done;
@@ -101,22 +101,14 @@ INL void columns(tl_dtype t, int C, float *y, int64_t y_stride, const char *w, s
     }
 }
 
-/* All rows of x against at most TL_PANEL weight rows. */
-INL void panel(tl_dtype t, float *y, int64_t y_stride, const char *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,
-               int n_cols, int64_t k) {
-    int c = 0;
-    for (; c + TILE_COLUMNS <= n_cols; c += TILE_COLUMNS)
-        columns(t, TILE_COLUMNS, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);
-    for (; c < n_cols; c++)
-        columns(t, 1, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);
-}
-
-#define DOT(name, type)                                                                                                                   \
-    void TL_ISA(dot_##name)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride,       \
-                            int n_cols, int64_t k) {                                                                                      \
-        for (int r = 0; r < n_rows; r += TL_PANEL)                                                                                        \
-            panel(type, y + r, y_stride, (const char *)w + (size_t)r * w_stride, w_stride, n_rows - r < TL_PANEL ? n_rows - r : TL_PANEL, \
-                  x, x_stride, n_cols, k);                                                                                                \
+#define DOT(name, type)                                                                                                             \
+    void TL_ISA(dot_##name)(float *y, int64_t y_stride, const void *w, size_t w_stride, int n_rows, const void *x, size_t x_stride, \
+                            int n_cols, int64_t k) {                                                                                \
+        int c = 0;                                                                                                                  \
+        for (; c + TILE_COLUMNS <= n_cols; c += TILE_COLUMNS)                                                                       \
+            columns(type, TILE_COLUMNS, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);      \
+        for (; c < n_cols; c++)                                                                                                     \
+            columns(type, 1, y + c * y_stride, y_stride, w, w_stride, n_rows, column(x, x_stride, c), x_stride, k);                 \
     }
 
 DOT(f32, TL_F32)
