@@ -85,7 +85,7 @@ size_t tl_cpu_prep_bytes(cpu_prep kind, int64_t k);
 tl_fn_arrange tl_cpu_arrange_of(const tl_kernels *f, cpu_prep kind);        /* NULL: rows of this kind stay as they are */
 const char *tl_cpu_linear_slot(const tl_cpu *cpu, const tl_tensor *linear); /* of the product that takes most rows of x at their maximum */
 size_t tl_cpu_prep_scratch(const tl_cpu *cpu, const tl_tensor *x, cpu_prep kind, bool produce);
-size_t tl_cpu_linear_scratch(const tl_tensor *linear);
+size_t tl_cpu_linear_scratch(const tl_cpu *cpu, const tl_tensor *linear);
 bool tl_cpu_linear_fits(const tl_cpu *cpu, const tl_tensor *linear);
 /* attention.c */
 size_t tl_cpu_attention_scratch(const tl_tensor *node);

@@ -7,12 +7,17 @@
 #include "ops/ops.h"
 #include "tensor/platform.h"
 
-/* Rows of x a pass over a tile's weights, which are decoded once for them; quantised, they mostly stay in L2. As floats they are four times as
- * large, and each is fetched for a pass: fewer of them, and more weights, which take turns with them there. */
-enum { COLUMNS = 4 * TL_GROUP, FLOAT_COLUMNS = TL_GROUP, TILE_BYTES = 64 << 10, FLOAT_TILE_BYTES = 384 << 10 };
+/* Rows of x a pass over a tile's weights, which are decoded once for them; quantised, they mostly stay in L2. Where groups are multiplied at once,
+ * decoding is a larger share of the work. As floats rows are four times as large, and each is fetched for a pass: fewer of them, and more weights,
+ * which take turns with them there. */
+enum { COLUMNS = 4 * TL_GROUP, GROUPED_COLUMNS = 8 * TL_GROUP, FLOAT_COLUMNS = TL_GROUP };
+enum { TILE_BYTES = 64 << 10, FLOAT_TILE_BYTES = 384 << 10 };
+/* Rows of x for several passes may be more than L2 holds, and then are fetched for each tile. So many panels of one share that, as far as these
+ * are no larger. */
+enum { SHARING_PANELS = 4, SHARING_BYTES = 512 << 10 };
 
-static int columns_each(const tl_tensor *w) {
-    return tl_cpu_layout_of(w->dtype) ? COLUMNS : FLOAT_COLUMNS;
+static int columns_each(const tl_kernels *f, const tl_tensor *w) {
+    return !tl_cpu_layout_of(w->dtype) ? FLOAT_COLUMNS : f->grouped[w->dtype] ? GROUPED_COLUMNS : COLUMNS;
 }
 
 cpu_prep tl_cpu_prep_of(tl_dtype weight) {
@@ -121,9 +126,18 @@ static size_t panel_bytes(const tl_tensor *w) {
     return tl_mul_saturated(tl_row_bytes(w), TL_PANEL);
 }
 
-size_t tl_cpu_linear_scratch(const tl_tensor *linear) {
+static size_t sums_bytes(const tl_kernels *f, const tl_tensor *w) {
+    return (size_t)columns_each(f, w) * TL_PANEL * sizeof(float);
+}
+
+size_t tl_cpu_linear_scratch(const tl_cpu *cpu, const tl_tensor *linear) {
     const tl_tensor *w = linear->src[1];
-    return tl_add_saturated(COLUMNS * TL_PANEL * sizeof(float), is_stored(w) ? panel_bytes(w) : 0);
+    return tl_add_saturated(sums_bytes(&cpu->kernels, w), is_stored(w) ? panel_bytes(w) : 0);
+}
+
+/* Panels that lie in so many bytes; 1 at least. */
+static int64_t panels_in(size_t bytes, size_t panel) {
+    return panel < bytes ? (int64_t)(bytes / panel) : 1;
 }
 
 /* Panels a tile: enough weights to share what is fetched for a tile, but enough tiles for all threads. */
@@ -131,7 +145,11 @@ static int64_t panels_each(const cpu_step *s, const cpu_run *r, int64_t panels) 
     const tl_tensor *w = s->linear->src[1];
     const int64_t rows = tl_plan_rows(r->plan, s->node);
     const size_t bytes = panel_bytes(w), whole = !tl_cpu_layout_of(w->dtype) && rows > 1 ? FLOAT_TILE_BYTES : TILE_BYTES;
-    int64_t most = bytes < whole ? (int64_t)(whole / bytes) : 1;
+    int64_t most = panels_in(whole, bytes);
+    if (w->layout && rows > columns_each(&r->cpu->kernels, w) && most < SHARING_PANELS) {
+        most = panels_in(SHARING_BYTES, bytes);
+        most = most < SHARING_PANELS ? most : SHARING_PANELS;
+    }
     int64_t even = (panels + r->cpu->threads * 4 - 1) / (r->cpu->threads * 4);
     double work = (double)tl_dim(w, 1) * TL_PANEL * (double)rows;
     int64_t least = (int64_t)(2.0 * r->cpu->tile / work) + 1;
@@ -212,7 +230,7 @@ typedef struct job {
 
 static part part_at(const job *j, int64_t panel, int64_t c0) {
     const int64_t rows = tl_dim(j->w, 0) - panel * TL_PANEL, columns = j->columns - c0;
-    const int most = columns_each(j->w);
+    const int most = columns_each(j->f, j->w);
     return (part){panel * TL_PANEL, c0, rows < TL_PANEL ? (int)rows : TL_PANEL, columns < most ? (int)columns : most};
 }
 
@@ -249,9 +267,10 @@ static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *
              .columns = tl_plan_rows(r->plan, s->node),
              .y = scratch};
     const char *weights = tl_data(w);
+    const int pass = columns_each(j.f, w);
     size_t bytes = w->layout ? panel_bytes(w) : (size_t)w->stride[0] * TL_PANEL;
     if (is_stored(w)) {
-        char *made = (char *)(j.y + COLUMNS * TL_PANEL);
+        char *made = (char *)scratch + sums_bytes(j.f, w);
         for (int64_t panel = first; panel < end; panel++) {
             const part all = part_at(&j, panel, 0);
             const char *rows = weights + (size_t)panel * bytes;
@@ -261,12 +280,12 @@ static void linear_run(const cpu_step *s, const cpu_run *r, int64_t tile, void *
                 continue;
             }
             make_panel(j.f, w, rows, all.n_rows, made);
-            for (int64_t c0 = 0; c0 < j.columns; c0 += COLUMNS)
+            for (int64_t c0 = 0; c0 < j.columns; c0 += pass)
                 multiply(&j, made, part_at(&j, panel, c0));
         }
         return;
     }
-    for (int64_t c0 = 0; c0 < j.columns; c0 += columns_each(w))
+    for (int64_t c0 = 0; c0 < j.columns; c0 += pass)
         for (int64_t panel = first; panel < end; panel++)
             multiply(&j, weights + (size_t)panel * bytes, part_at(&j, panel, c0));
 }

@@ -211,7 +211,7 @@ static tl_status add_linear(lowering *l, const tl_tensor *lin, const tl_tensor *
                   .prep = kind,
                   .buffer = kind == PREP_NONE ? -1 : n->prep,
                   .prep_row = tl_cpu_prep_bytes(kind, tl_dim(x, -1))};
-    return add_step(l, &s, residual ? "linear+add" : "linear", most_tiles(l, &s), tl_cpu_linear_scratch(lin));
+    return add_step(l, &s, residual ? "linear+add" : "linear", most_tiles(l, &s), tl_cpu_linear_scratch(l->cpu, lin));
 }
 
 /* Attention is three steps, of which a run takes the first, or the other two where its one query is cut over its keys. */
