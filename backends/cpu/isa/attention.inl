@@ -7,24 +7,32 @@
 
 enum { ROWS_AHEAD = 64 }; /* some thousand products before a row is wanted, which is longer than memory takes to bring it */
 
-void TL_ISA(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d) {
-    for (int64_t r = 0; r < n; r++) {
-        const char *p = (const char *)x + (size_t)r * stride;
+static inline __attribute__((always_inline)) void rows_from_f16(float *y, const char *x, size_t stride, int64_t n, int64_t d) {
+    for (int64_t r = 0; r < n; r++, x += stride, y += d) {
         int64_t i = 0;
         for (; i < 2 * d; i += 64) /* what lies there may be of another tensor, or nothing: asking is no reading */
-            __builtin_prefetch(p + ROWS_AHEAD * stride + i, 0, 2); /* to the second cache: it takes more requests at a time */
+            __builtin_prefetch(x + ROWS_AHEAD * stride + i, 0, 2); /* to the second cache: it takes more requests at a time */
         for (i = 0; i + 2 * VL <= d; i += 2 * VL) {
-            vf a = v_from_f16(p + 2 * i), b = v_from_f16(p + 2 * (i + VL));
-            v_store(y + r * d + i, a);
-            v_store(y + r * d + i + VL, b);
+            vf a = v_from_f16(x + 2 * i), b = v_from_f16(x + 2 * (i + VL));
+            v_store(y + i, a);
+            v_store(y + i + VL, b);
         }
         for (; i + VL <= d; i += VL)
-            v_store(y + r * d + i, v_from_f16(p + 2 * i));
+            v_store(y + i, v_from_f16(x + 2 * i));
         for (; i < d; i++) {
             uint16_t h;
-            memcpy(&h, p + 2 * i, 2);
-            y[r * d + i] = tl_f16_to_f32(h);
+            memcpy(&h, x + 2 * i, 2);
+            y[i] = tl_f16_to_f32(h);
         }
+    }
+}
+
+/* Lengths that most heads have, as constants: loops without tests. */
+void TL_ISA(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d) {
+    switch (d) {
+    case 64: rows_from_f16(y, x, stride, n, 64); break;
+    case 128: rows_from_f16(y, x, stride, n, 128); break;
+    default: rows_from_f16(y, x, stride, n, d); break;
     }
 }
 
@@ -91,7 +99,7 @@ static inline __attribute__((always_inline)) void scores_at(bool half, float *s,
         s[t] = one_score(half, q, keys + t * d, d);
 }
 
-/* Lengths that most heads have, as constants: the keys lie fixed distances apart, and addresses of them need no register each. */
+/* Keys lie fixed distances apart, and addresses of them need no register each. */
 static inline __attribute__((always_inline)) void scores_of(bool half, float *s, const float *q, const float *keys, int64_t n, int64_t d) {
     switch (d) {
     case 64: scores_at(half, s, q, keys, n, 64); break;
@@ -126,17 +134,33 @@ static inline float weight(bool half, float x) {
     return half ? tl_x13(p) : p;
 }
 
-static inline __attribute__((always_inline)) void weights_of(bool half, float *s, int64_t t0, int64_t n, float *max, float *sum) {
-    float most = tl_real(TL_INF_BITS | TL_SIGN_BIT), lane[16] = {0}, top[VL];
-    vf tops = v_set(most);
+/* The largest of n, in several chains, none of which waits long for itself. */
+static inline float most_of(const float *s, int64_t n) {
+    const float none = tl_real(TL_INF_BITS | TL_SIGN_BIT);
+    vf top[4];
+    float lane[VL];
     int64_t t = 0;
+    for (int i = 0; i < 4; i++)
+        top[i] = v_set(none);
+    for (; t + 4 * VL <= n; t += 4 * VL)
+        for (int i = 0; i < 4; i++)
+            top[i] = v_max(top[i], v_load(s + t + i * VL));
     for (; t + VL <= n; t += VL)
-        tops = v_max(tops, v_load(s + t));
-    v_store(top, tops);
-    for (int k = 0; k < VL; k++)
-        most = tl_maxf(most, top[k]);
+        top[0] = v_max(top[0], v_load(s + t));
+    v_store(lane, v_max(v_max(top[0], top[1]), v_max(top[2], top[3])));
+    UNROLL
+    for (int k = VL / 2; k > 0; k /= 2)
+        for (int i = 0; i < k; i++)
+            lane[i] = tl_maxf(lane[i], lane[i + k]);
+    float most = lane[0];
     for (; t < n; t++)
         most = tl_maxf(most, s[t]);
+    return most;
+}
+
+static inline __attribute__((always_inline)) void weights_of(bool half, float *s, int64_t t0, int64_t n, float *max, float *sum) {
+    float most = most_of(s, n), lane[16] = {0};
+    int64_t t;
     for (t = 0; t < n && (t0 + t) % 16; t++) {
         s[t] = weight(half, s[t] - most);
         lane[(t0 + t) % 16] += s[t];
