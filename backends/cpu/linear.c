@@ -12,6 +12,8 @@
  * which take turns with them there. */
 enum { COLUMNS = 4 * TL_GROUP, GROUPED_COLUMNS = 8 * TL_GROUP, FLOAT_COLUMNS = TL_GROUP };
 enum { TILE_BYTES = 64 << 10, FLOAT_TILE_BYTES = 384 << 10 };
+/* With few columns weights come at the speed of memory, which brings the first lines of a tile late: long ones. */
+enum { STREAM_BYTES = 256 << 10, STREAM_COLUMNS = TL_GROUP };
 /* Rows of x for several passes may be more than L2 holds, and then are fetched for each tile. So many panels of one share that, as far as these
  * are no larger. */
 enum { SHARING_PANELS = 4, SHARING_BYTES = 512 << 10 };
@@ -144,13 +146,21 @@ static int64_t panels_in(size_t bytes, size_t panel) {
 static int64_t panels_each(const cpu_step *s, const cpu_run *r, int64_t panels) {
     const tl_tensor *w = s->linear->src[1];
     const int64_t rows = tl_plan_rows(r->plan, s->node);
-    const size_t bytes = panel_bytes(w), whole = !tl_cpu_layout_of(w->dtype) && rows > 1 ? FLOAT_TILE_BYTES : TILE_BYTES;
-    int64_t most = panels_in(whole, bytes);
-    if (w->layout && rows > columns_each(&r->cpu->kernels, w) && most < SHARING_PANELS) {
-        most = panels_in(SHARING_BYTES, bytes);
-        most = most < SHARING_PANELS ? most : SHARING_PANELS;
+    const size_t bytes = panel_bytes(w);
+    int64_t most, parts = r->cpu->threads * 4;
+    if (!tl_cpu_layout_of(w->dtype) && rows > 1) {
+        most = panels_in(FLOAT_TILE_BYTES, bytes);
+    } else if (rows <= STREAM_COLUMNS) {
+        most = panels_in(STREAM_BYTES, bytes);
+        parts *= 2; /* small matrices lie in caches, and are the sooner unevenly shared */
+    } else {
+        most = panels_in(TILE_BYTES, bytes);
+        if (w->layout && rows > columns_each(&r->cpu->kernels, w) && most < SHARING_PANELS) {
+            most = panels_in(SHARING_BYTES, bytes);
+            most = most < SHARING_PANELS ? most : SHARING_PANELS;
+        }
     }
-    int64_t even = (panels + r->cpu->threads * 4 - 1) / (r->cpu->threads * 4);
+    int64_t even = (panels + parts - 1) / parts;
     double work = (double)tl_dim(w, 1) * TL_PANEL * (double)rows;
     int64_t least = (int64_t)(2.0 * r->cpu->tile / work) + 1;
     int64_t n = even < most ? even : most;
