@@ -27,13 +27,18 @@ static inline __attribute__((always_inline)) void rows_from_f16(float *y, const 
     }
 }
 
-/* Lengths that most heads have, as constants: loops without tests. */
-void TL_ISA(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d) {
-    switch (d) {
-    case 64: rows_from_f16(y, x, stride, n, 64); break;
-    case 128: rows_from_f16(y, x, stride, n, 128); break;
-    default: rows_from_f16(y, x, stride, n, d); break;
+/* Lengths that most heads have, as constants: loops without tests, and keys at fixed distances, whose addresses need no register each. */
+#define BY_LENGTH(d, call)      \
+    switch (d) {                \
+    case 64: call(64); break;   \
+    case 128: call(128); break; \
+    default: call(d); break;    \
     }
+
+void TL_ISA(from_f16)(float *y, const void *x, size_t stride, int64_t n, int64_t d) {
+#define FROM_F16(d) rows_from_f16(y, x, stride, n, d)
+    BY_LENGTH(d, FROM_F16)
+#undef FROM_F16
 }
 
 /* A sum plus a product, in one rounding where the product is exact. */
@@ -99,13 +104,10 @@ static inline __attribute__((always_inline)) void scores_at(bool half, float *s,
         s[t] = one_score(half, q, keys + t * d, d);
 }
 
-/* Keys lie fixed distances apart, and addresses of them need no register each. */
 static inline __attribute__((always_inline)) void scores_of(bool half, float *s, const float *q, const float *keys, int64_t n, int64_t d) {
-    switch (d) {
-    case 64: scores_at(half, s, q, keys, n, 64); break;
-    case 128: scores_at(half, s, q, keys, n, 128); break;
-    default: scores_at(half, s, q, keys, n, d); break;
-    }
+#define SCORES(d) scores_at(half, s, q, keys, n, d)
+    BY_LENGTH(d, SCORES)
+#undef SCORES
 }
 
 void TL_ISA(scores)(float *s, int64_t s_stride, const float *q, int64_t q_stride, int n_q, const float *keys, int64_t n, int64_t d,
@@ -134,33 +136,17 @@ static inline float weight(bool half, float x) {
     return half ? tl_x13(p) : p;
 }
 
-/* The largest of n, in several chains, none of which waits long for itself. */
-static inline float most_of(const float *s, int64_t n) {
-    const float none = tl_real(TL_INF_BITS | TL_SIGN_BIT);
-    vf top[4];
-    float lane[VL];
+static inline __attribute__((always_inline)) void weights_of(bool half, float *s, int64_t t0, int64_t n, float *max, float *sum) {
+    float most = tl_real(TL_INF_BITS | TL_SIGN_BIT), lane[16] = {0}, top[VL];
+    vf tops = v_set(most);
     int64_t t = 0;
-    for (int i = 0; i < 4; i++)
-        top[i] = v_set(none);
-    for (; t + 4 * VL <= n; t += 4 * VL)
-        for (int i = 0; i < 4; i++)
-            top[i] = v_max(top[i], v_load(s + t + i * VL));
     for (; t + VL <= n; t += VL)
-        top[0] = v_max(top[0], v_load(s + t));
-    v_store(lane, v_max(v_max(top[0], top[1]), v_max(top[2], top[3])));
-    UNROLL
-    for (int k = VL / 2; k > 0; k /= 2)
-        for (int i = 0; i < k; i++)
-            lane[i] = tl_maxf(lane[i], lane[i + k]);
-    float most = lane[0];
+        tops = v_max(tops, v_load(s + t));
+    v_store(top, tops);
+    for (int k = 0; k < VL; k++)
+        most = tl_maxf(most, top[k]);
     for (; t < n; t++)
         most = tl_maxf(most, s[t]);
-    return most;
-}
-
-static inline __attribute__((always_inline)) void weights_of(bool half, float *s, int64_t t0, int64_t n, float *max, float *sum) {
-    float most = most_of(s, n), lane[16] = {0};
-    int64_t t;
     for (t = 0; t < n && (t0 + t) % 16; t++) {
         s[t] = weight(half, s[t] - most);
         lane[(t0 + t) % 16] += s[t];
